@@ -1,0 +1,128 @@
+"""`python -m lab`: start, stop and look at an EC2 on this machine.
+
+Exit status: 0 done (`status`: up) · 1 an error, or something is left behind · 2 wrong usage ·
+3 `status`: down, and nothing is left.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from lab import environment, keeper, leftovers
+from lab import settings as lab_settings
+from lab.errors import LabError
+
+app = typer.Typer(
+    help="EC2 on one machine: real Packer, Pulumi and Ansible against machines that boot here.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+STATUS_LEFT_BEHIND = 1
+STATUS_DOWN = 3
+
+
+@app.command()
+def up() -> None:
+    """Start the lab; nothing happens if it is up already."""
+    settings = lab_settings.load()
+    fresh = keeper.up(settings)
+    environment.install_plugins(settings)
+    print(f"lab {settings.name}: {'up' if fresh else 'was up already'}, answers on {settings.endpoint}")
+
+
+@app.command()
+def down() -> None:
+    """Stop the lab and its machines; images, pointers and Pulumi state are kept for the next start."""
+    settings = lab_settings.load()
+    was_up = keeper.down(settings)
+    print(f"lab {settings.name}: {'stopped' if was_up else 'was not up'}")
+    _report(settings)
+
+
+@app.command()
+def reset() -> None:
+    """Stop the lab and forget everything it knew; the base image stays in the cache."""
+    settings = lab_settings.load()
+    keeper.down(settings)
+    shutil.rmtree(settings.state_dir, ignore_errors=True)
+    print(f"lab {settings.name}: stopped, and {settings.state_dir} removed")
+
+
+@app.command()
+def status(
+    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False
+) -> None:
+    """Say whether the lab is up, and what of it is on this host."""
+    settings = lab_settings.load()
+    is_up = keeper.running(settings) is not None
+    found = leftovers.find(settings)
+    if as_json:
+        print(json.dumps({"lab": settings.name, "up": is_up, "endpoint": settings.endpoint, "host": found}))
+    else:
+        print(f"lab {settings.name}: {'up, answers on ' + settings.endpoint if is_up else 'down'}")
+        for kind, names in found.items():
+            print(f"  {kind:<15} {', '.join(names) if names else 'none'}")
+    if not is_up:
+        raise typer.Exit(STATUS_LEFT_BEHIND if any(found.values()) else STATUS_DOWN)
+
+
+def _report(settings: lab_settings.LabSettings) -> None:
+    left = {kind: names for kind, names in leftovers.find(settings).items() if names}
+    if left:
+        raise LabError(
+            "the lab left something behind: " + "; ".join(f"{k} {', '.join(v)}" for k, v in left.items()),
+            hint=f"see {settings.log_file}",
+        )
+
+
+@app.command()
+def env() -> None:
+    """Print the environment that makes AWS tools use the lab: eval "$(python -m lab env)"."""
+    settings = lab_settings.load()
+    for name, value in environment.variables(settings).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def console(instance_id: Annotated[str, typer.Argument(metavar="ID", help="An instance id, i-…")]) -> None:
+    """Print what a machine printed on its console (GetConsoleOutput)."""
+    settings = lab_settings.load()
+    if keeper.running(settings) is None:
+        raise LabError(f"the lab {settings.name!r} is not up", hint="start it with: make lab")
+    client = environment.client(settings, "ec2")
+    try:
+        answer = client.get_console_output(InstanceId=instance_id)
+    except client.exceptions.ClientError as error:
+        raise LabError(str(error), hint="`aws ec2 describe-instances` lists the ids") from error
+    # boto3 hands on the text as it came: base64.
+    text = answer.get("Output", "")
+    print(base64.b64decode(text).decode(errors="replace") if _is_base64(text) else text, end="")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return base64.b64encode(base64.b64decode(text, validate=True)).decode() == text
+    except ValueError:
+        return False
+
+
+def main() -> None:
+    """Run the command line; a LabError is one message and exit status 1."""
+    try:
+        app()
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The account as a newcomer finds it: one default subnet, one public source image. Kept over restarts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dill  # type: ignore[import-untyped]
+from moto.autoscaling.models import autoscaling_backends
+from moto.core.utils import utcnow
+from moto.ec2.models.amis import Ami
+from moto.iam.models import iam_backends
+from moto.ssm.models import ssm_backends
+from moto.sts.models import sts_backends
+
+from lab import base_image
+from lab import settings as lab_settings
+from lab.dataplane import ec2, ec2_backends
+from lab.layers import BASE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab.layers import LayerStore
+    from lab.settings import LabSettings
+
+SERVICES = {
+    "ec2": ec2_backends,
+    "ssm": ssm_backends,
+    "sts": sts_backends,
+    "iam": iam_backends,
+    "autoscaling": autoscaling_backends,
+}
+
+SOURCE_OWNER = "136693071363"
+"""Debian's own account, which publishes the official images (Debian wiki, Cloud/AmazonEC2Image)."""
+
+
+def prepare(settings: LabSettings, store: LayerStore) -> None:
+    """Give a new account the lab's subnet and the source image."""
+    backend = ec2()
+    by_zone = sorted(
+        ((zone, subnet) for zone, subnets in backend.subnets.items() for subnet in subnets.values()),
+        key=lambda pair: pair[0],
+    )
+    for zone, subnet in by_zone:
+        if subnet.cidr_block == str(settings.subnet):
+            # A known id, so that stack config can name it. The others go: they are not on the bridge.
+            del backend.subnets[zone][subnet.id]
+            subnet.id = lab_settings.SUBNET_ID
+            backend.subnets[zone][subnet.id] = subnet
+            # As on AWS, where the first addresses are the router's and the name server's.
+            subnet._reserved_ips.update(settings.subnet.network_address + n for n in (1, 2, 3))  # noqa: SLF001
+        else:
+            backend.delete_subnet(subnet.id)
+    image_id = f"ami-{base_image.key():0<17}"
+    distribution, codename = base_image.host_release()
+    backend.amis[image_id] = Ami(
+        backend,
+        image_id,
+        name=f"{distribution}-{codename}-amd64-lab",
+        description="The lab's base image",
+        owner_id=SOURCE_OWNER,
+        public=True,
+        virtualization_type="hvm",
+        architecture="x86_64",
+        root_device_type="ebs",
+        root_device_name="/dev/xvda",
+        hypervisor="xen",
+        creation_date=utcnow(),
+        region_name=f"{lab_settings.REGION}a",
+    )
+    store.add(image_id, [BASE])
+
+
+def save(path: Path) -> None:
+    """Write the state of all services, in one piece or not at all."""
+    state = {
+        name: {(account, region): backend for account, region, backend in backends.iter_backends()}
+        for name, backends in SERVICES.items()
+    }
+    new = path.with_suffix(".new")
+    new.write_bytes(dill.dumps(state))
+    new.rename(path)
+
+
+def load(path: Path) -> None:
+    """Take up the state that `save` wrote."""
+    for name, backends in dill.loads(path.read_bytes()).items():  # noqa: S301 - our own file, root's alone
+        for (account, region), backend in backends.items():
+            SERVICES[name][account][region] = backend

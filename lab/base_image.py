@@ -1,0 +1,188 @@
+"""The lab's base image: a small Debian (or Ubuntu) with cloud-init, as a distributor's AMI would be.
+
+Built once from the host's own package sources with mmdebstrap, and kept outside the checkout under a key
+made of everything that went into it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.errors import LabError
+
+PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "udev", "libpam-systemd", "openssh-server", "sudo",
+    "python3", "python3-apt", "cloud-init", "iproute2", "iputils-ping", "ca-certificates", "netbase",
+    "procps",
+)  # fmt: skip
+
+LOGIN_USER = "admin"
+"""The default user, as on Debian's own AMIs."""
+
+CLOUD_CFG = f"""\
+# The lab's part of cloud-init: where an EC2 machine would ask its metadata service, this one reads a
+# seed that the lab writes at each boot. The network is the lab's (systemd-networkd).
+datasource_list: [NoCloud]
+network: {{config: disabled}}
+# Without a name of its own in /etc/hosts every sudo would wait for a name server.
+manage_etc_hosts: localhost
+system_info:
+  default_user:
+    name: {LOGIN_USER}
+    lock_passwd: true
+    gecos: Default user
+    groups: [adm, sudo]
+    sudo: ["ALL=(ALL) NOPASSWD:ALL"]
+    shell: /bin/bash
+cloud_init_modules:
+  - seed_random
+  - bootcmd
+  - write-files
+  - set_hostname
+  - update_hostname
+  - update_etc_hosts
+  - users-groups
+  - ssh
+cloud_config_modules:
+  - runcmd
+cloud_final_modules:
+  - write-files-deferred
+  - scripts-per-once
+  - scripts-per-boot
+  - scripts-per-instance
+  - scripts-user
+  - ssh-authkey-fingerprints
+  - keys-to-console
+  - final-message
+  - power-state-change
+"""
+
+MASKED_UNITS = (
+    "systemd-networkd-wait-online.service",  # waits for a link that is up before the machine starts
+    "console-getty.service",  # the console is a pipe, read by GetConsoleOutput
+    "systemd-udevd.service",  # a container has no devices of its own to manage
+    "systemd-udevd-kernel.socket",
+    "systemd-udevd-control.socket",
+    "systemd-udev-trigger.service",
+    "apt-daily.timer",  # would compete with a bake for apt's lock
+    "apt-daily-upgrade.timer",
+)
+
+
+def host_release() -> tuple[str, str]:
+    """Distribution and code name of this host, such as ``("debian", "bookworm")``.
+
+    Raises:
+        LabError: This is neither Debian nor Ubuntu.
+    """
+    info = platform.freedesktop_os_release()
+    if info.get("ID") not in {"debian", "ubuntu"} or "VERSION_CODENAME" not in info:
+        raise LabError(
+            f"the lab's base image is made on Debian or Ubuntu; this host is {info.get('PRETTY_NAME')!r}",
+            hint="use a Debian 12 or Ubuntu host",
+        )
+    return info["ID"], info["VERSION_CODENAME"]
+
+
+def _sources() -> list[Path]:
+    """The host's own apt source files (one-line and deb822), third-party ones left out."""
+    folder = Path("/etc/apt/sources.list.d")
+    names = [folder / "debian.sources", folder / "ubuntu.sources", Path("/etc/apt/sources.list")]
+    found = [path for path in names if path.is_file() and re.search(r"(?m)^(deb|Types)", path.read_text())]
+    if not found:
+        raise LabError(
+            "no apt package sources found on this host",
+            hint=f"one of {', '.join(map(str, names))} must name this distribution's archive",
+        )
+    return found
+
+
+def _apt_config() -> list[Path]:
+    """Host settings that apt needs to reach its archive (a proxy, say); the machines get them as well."""
+    folder = Path("/etc/apt/apt.conf.d")
+    return [
+        path for path in sorted(folder.glob("*"))
+        if path.is_file() and re.search(r"^\s*Acquire::", path.read_text(errors="replace"), re.MULTILINE)
+    ]  # fmt: skip
+
+
+def cache_root() -> Path:
+    """Folder for what is slow to make, outside the checkout: ``GOLDEN_IMAGE_CACHE`` or XDG's."""
+    override = os.environ.get("GOLDEN_IMAGE_CACHE")
+    if override:
+        return Path(override)
+    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "golden-image"
+
+
+def key() -> str:
+    """Key of the base image: this recipe, the release and the package sources."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update("/".join(host_release()).encode())
+    for path in [*_sources(), *_apt_config()]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def ensure() -> Path:
+    """The base image's folder; builds it first if this host has none yet (a few minutes, once).
+
+    Returns:
+        Folder with the root file system, to be used read-only.
+
+    Raises:
+        LabError: The build failed; nothing half-made stays behind.
+    """
+    folder = cache_root() / "base" / key()
+    root = folder / "root"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.is_dir():
+            _build(root)
+    return root
+
+
+def _build(root: Path) -> None:
+    distribution, codename = host_release()
+    print(f"lab: building the base image ({distribution} {codename}), once, some minutes …", file=sys.stderr)
+    new = root.with_name("root.new")
+    shutil.rmtree(new, ignore_errors=True)
+    log = root.with_name("build.log")
+    command = [
+        "mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES),
+        '--aptopt=Apt::Install-Recommends "false"',
+        *[f"--aptopt={path}" for path in _apt_config()],
+        codename, str(new), *map(str, _sources()),
+    ]  # fmt: skip
+    with log.open("w") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-8:])
+        shutil.rmtree(new, ignore_errors=True)
+        raise LabError(f"mmdebstrap could not build the base image:\n  {tail}", hint=f"the whole log: {log}")
+    _customize(new)
+    new.rename(root)
+
+
+def _customize(root: Path) -> None:
+    (root / "etc/cloud/cloud.cfg.d/90_lab.cfg").write_text(CLOUD_CFG)
+    units = root / "etc/systemd/system"
+    for name in MASKED_UNITS:
+        (units / name).symlink_to("/dev/null")
+    subprocess.run(
+        ["systemctl", f"--root={root}", "enable", "systemd-networkd.service"], check=True, capture_output=True
+    )
+    # An image has no identity: each machine makes its own at its first boot.
+    (root / "etc/machine-id").write_text("")
+    for path in [*(root / "etc/ssh").glob("ssh_host_*"), root / "var/lib/dbus/machine-id"]:
+        path.unlink(missing_ok=True)
+    (root / "etc/hostname").unlink(missing_ok=True)
+    (root / "etc/resolv.conf").unlink(missing_ok=True)

@@ -1,0 +1,127 @@
+"""moto as EC2, SSM, STS and Auto Scaling, in our own process, with the machines acting inside each call."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlencode
+
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+from moto.ec2.responses.general import General
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from lab import settings as lab_settings
+from lab.dataplane import DataPlane, ec2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lab.layers import LayerStore
+    from lab.settings import LabSettings
+
+log = logging.getLogger("lab")
+
+READ_ONLY = re.compile(r"^(Describe|Get|List|Head)")
+MOTO_INTERNAL = "/moto-api"
+
+
+class ControlPlane:
+    """A WSGI application: moto, and the data plane brought to moto's state before an answer leaves.
+
+    Args:
+        settings: The lab.
+        store: Image layers.
+        save: Called after each change, to keep the state.
+    """
+
+    def __init__(self, settings: LabSettings, store: LayerStore, *, save: Callable[[], None]) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.RLock()
+        self._save = save
+        self.machines = DataPlane(settings, store, control=lambda: self._lock, changed=self.save)
+        General.get_console_output = _console_output(self.machines)  # type: ignore[method-assign]
+
+    def save(self) -> None:
+        """Keep moto's state, with no call in between."""
+        with self._lock:
+            self._save()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        if environ.get("PATH_INFO", "").startswith(MOTO_INTERNAL):
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"not a part of AWS\n"]
+        form = _read_form(environ)
+        action = (form.get("Action") or environ.get("HTTP_X_AMZ_TARGET", "").split(".")[-1:] or [""])[0]
+        if action == "RunInstances":
+            _default_subnet(environ, form)
+        answer: list[Any] = []
+        with self._lock:
+            # The body is taken while the lock is held: moto renders it from live objects.
+            body = list(self._moto(environ, lambda *args: answer.extend(args)))
+        if not READ_ONLY.match(action):
+            if action == "RebootInstances":
+                self.machines.reboot(v[0] for k, v in form.items() if k.startswith("InstanceId."))
+            try:
+                self.machines.reconcile()
+            except Exception:
+                # EC2's own words for "it is us, not you", so that a client's parser can read them.
+                log.exception("the machines could not follow %s", action)
+                answer, body = _internal_error(action)
+            self.save()
+            log.info("%s -> %s", action or environ.get("PATH_INFO"), answer[0])
+        start_response(*answer)
+        return body
+
+
+def _internal_error(action: str) -> tuple[list[Any], list[bytes]]:
+    text = f"the lab could not carry out {action}; its log says why"
+    body = (
+        "<?xml version='1.0'?><Response><Errors><Error><Code>InternalError</Code>"
+        f"<Message>{text}</Message></Error></Errors><RequestID>lab</RequestID></Response>"
+    ).encode()
+    return ["500 Internal Server Error", [("Content-Type", "text/xml")]], [body]
+
+
+def _read_form(environ: dict[str, Any]) -> dict[str, list[str]]:
+    """The form fields of a query-protocol request; the body stays readable for moto."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    if "x-www-form-urlencoded" not in environ.get("CONTENT_TYPE", ""):
+        return {}
+    return parse_qs(body.decode(), keep_blank_values=True)
+
+
+def _default_subnet(environ: dict[str, Any], form: dict[str, list[str]]) -> None:
+    """Launch in the default subnet when the call names none.
+
+    EC2 does so; moto would invent an address in 10.0.0.0/8 that belongs to no machine.
+    """
+    if any(name == "SubnetId" or name.endswith((".SubnetId", ".NetworkInterfaceId")) for name in form):
+        return
+    interfaces = any(name.startswith("NetworkInterface.") for name in form)
+    form["NetworkInterface.1.SubnetId" if interfaces else "SubnetId"] = [lab_settings.SUBNET_ID]
+    body = urlencode(form, doseq=True).encode()
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+
+
+def _console_output(machines: DataPlane) -> Callable[[General], ActionResult]:
+    def get_console_output(self: General) -> ActionResult:
+        instance = ec2().get_instance(self._get_param("InstanceId"))
+        text = machines.console(instance.id)
+        return ActionResult(
+            {
+                "InstanceId": instance.id,
+                "Timestamp": utcnow(),
+                "Output": base64.b64encode(text.encode()).decode(),
+            }
+        )
+
+    return get_console_output

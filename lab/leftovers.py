@@ -1,0 +1,57 @@
+"""What of a lab is on this host: the things that must be gone when it is down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from lab import cgroups, network
+
+if TYPE_CHECKING:
+    from lab.settings import LabSettings
+
+
+def find(settings: LabSettings) -> dict[str, list[str]]:
+    """Each kind of thing, and the names of those there are.
+
+    Needs no root but for nftables, whose tables only root may list.
+    """
+    return {
+        "processes": _processes(settings),
+        "mounts": _mounts(settings),
+        "bridge": [settings.bridge] if network.bridge_exists(settings) else [],
+        "nftables table": [settings.nft_table] if network.table_exists(settings) else [],
+        "control groups": [settings.cgroup] if cgroups.exists(settings.cgroup) else [],
+    }
+
+
+def _processes(settings: LabSettings) -> list[str]:
+    """Keeper, server and machines of this lab, by their command lines and environment."""
+    mark = str(settings.state_dir)
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        line = process.info["cmdline"] or []
+        if any(mark in word for word in line) or (
+            "-m" in line and ("lab.keeper" in line or "lab.server" in line) and _is_of(process, settings)
+        ):
+            found.append(f"{Path(line[0]).name} ({process.info['pid']})")
+    return found
+
+
+def _is_of(process: psutil.Process, settings: LabSettings) -> bool:
+    try:
+        return process.environ().get("GOLDEN_IMAGE_LAB", "main") == settings.name
+    except psutil.Error:
+        return False
+
+
+def _mounts(settings: LabSettings) -> list[str]:
+    """Mounts below the lab's folder that this process can see (the lab's own are in its namespace)."""
+    mark = str(settings.state_dir)
+    return [
+        target
+        for _, target, *_ in (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
+        if target.startswith(mark)
+    ]
