@@ -6,17 +6,15 @@ made of everything that went into it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from lab.errors import LabError
+from tools import cache
 
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "udev", "libpam-systemd", "openssh-server", "sudo",
@@ -34,6 +32,7 @@ datasource_list: [NoCloud]
 network: {{config: disabled}}
 # Without a name of its own in /etc/hosts every sudo would wait for a name server.
 manage_etc_hosts: localhost
+ssh_genkeytypes: [ed25519, ecdsa]
 system_info:
   default_user:
     name: {LOGIN_USER}
@@ -114,14 +113,6 @@ def _apt_config() -> list[Path]:
     ]  # fmt: skip
 
 
-def cache_root() -> Path:
-    """Folder for what is slow to make, outside the checkout: ``GOLDEN_IMAGE_CACHE`` or XDG's."""
-    override = os.environ.get("GOLDEN_IMAGE_CACHE")
-    if override:
-        return Path(override)
-    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "golden-image"
-
-
 def key() -> str:
     """Key of the base image: this recipe, the release and the package sources."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
@@ -138,38 +129,27 @@ def ensure() -> Path:
         Folder with the root file system, to be used read-only.
 
     Raises:
-        LabError: The build failed; nothing half-made stays behind.
+        LabError: The build failed; nothing half-made is taken for an image.
     """
-    folder = cache_root() / "base" / key()
-    root = folder / "root"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.is_dir():
-            _build(root)
-    return root
+    return cache.entry("base", key(), _build) / "root"
 
 
-def _build(root: Path) -> None:
+def _build(folder: Path) -> None:
     distribution, codename = host_release()
     print(f"lab: building the base image ({distribution} {codename}), once, some minutes …", file=sys.stderr)
-    new = root.with_name("root.new")
-    shutil.rmtree(new, ignore_errors=True)
-    log = root.with_name("build.log")
+    log = folder / "build.log"
     command = [
         "mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES),
         '--aptopt=Apt::Install-Recommends "false"',
         *[f"--aptopt={path}" for path in _apt_config()],
-        codename, str(new), *map(str, _sources()),
+        codename, str(folder / "root"), *map(str, _sources()),
     ]  # fmt: skip
     with log.open("w") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-8:])
-        shutil.rmtree(new, ignore_errors=True)
         raise LabError(f"mmdebstrap could not build the base image:\n  {tail}", hint=f"the whole log: {log}")
-    _customize(new)
-    new.rename(root)
+    _customize(folder / "root")
 
 
 def _customize(root: Path) -> None:

@@ -31,7 +31,9 @@ def missing_requirement() -> str | None:
     if sys.platform != "linux":
         return f"the lab boots machines with systemd-nspawn, which needs Linux; this is {sys.platform}"
     if os.geteuid() != 0:
-        return f"the lab makes a bridge, mounts and machines, which needs root; this is user id {os.geteuid()}"
+        return (
+            f"the lab makes a bridge, mounts and machines, which needs root; this is user id {os.geteuid()}"
+        )
     return None
 
 

@@ -118,7 +118,7 @@ class Machine:
         argv = [
             "systemd-nspawn", "--quiet", f"--directory={self.folder / 'root'}", "--boot",
             "--register=no", "--keep-unit", f"--machine={self.instance_id}",
-            f"--network-bridge={self._bridge}", "--console=pipe", "--link-journal=no",
+            f"--network-bridge={self._bridge}", "--console=read-only", "--link-journal=no",
             "--resolv-conf=off", "--timezone=off",
         ]  # fmt: skip
         console: BinaryIO

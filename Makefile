@@ -1,0 +1,75 @@
+# golden-image: the life of a machine image as a Pulumi program.
+# `make demo` and `make test` set up all they need themselves; `make help` lists the rest.
+
+PYTHON ?= python3
+STACK  ?= dev
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
+
+# The environment in which AWS tools talk to the lab.
+LAB_ENV = eval "$$(python -m lab env)"
+STACK_FILE = lab/stacks/Pulumi.$(STACK).yaml
+
+.PHONY: help setup demo test unit lint e2e bench lab preview up destroy rollback clean lock
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: ## Install the pinned tools and packages (does nothing the second time)
+	@$(PYTHON) tools/setup.py
+
+demo: setup ## Show the whole life of an image, on this machine, for real (a few minutes)
+	@python -m lab.demo
+
+test: setup ## Lint, unit tests and, with root on Linux, end-to-end tests in the lab
+	@python -m tools.checks
+	@python -m pytest
+
+unit: setup ## Only the unit tests
+	@python -m pytest tests/unit
+
+lint: setup ## Only the linters
+	@python -m tools.checks
+
+e2e: setup ## Only the end-to-end tests
+	@python -m pytest tests/e2e
+
+bench: setup ## Measure against a bare packer build and an empty program
+	@python -m tests.bench
+
+lab: setup ## Start the lab: EC2 on this machine
+	@python -m lab up
+
+preview: lab ## Show what an update of STACK (dev, prod) would change, in the lab
+	@$(LAB_ENV); pulumi stack select --create $(STACK) --non-interactive >/dev/null; \
+	pulumi preview --diff --stack $(STACK) --config-file $(STACK_FILE) --non-interactive
+
+up: lab ## Update STACK in the lab
+	@$(LAB_ENV); pulumi stack select --create $(STACK) --non-interactive >/dev/null; \
+	python -m lab unlock $(STACK); \
+	pulumi up --yes --stack $(STACK) --config-file $(STACK_FILE) --non-interactive
+
+destroy: lab ## Remove STACK's resources from the lab (images stay)
+	@$(LAB_ENV); \
+	pulumi destroy --yes --stack $(STACK) --config-file $(STACK_FILE) --non-interactive
+
+rollback: ## Write STACK's previous good image into its stack file, as a line to review
+	@$(LAB_ENV); python -m pipeline rollback $(STACK) --config-file $(STACK_FILE)
+
+clean: ## Stop the labs, forget what they knew, remove the links to tools and packages
+	@for lab in main demo test; do \
+	  if [ "$$(id -u)" = 0 ] && [ -x .venv/bin/python ]; then GOLDEN_IMAGE_LAB=$$lab python -m lab reset; fi; \
+	done
+	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache
+	@echo "the cache stays: $${GOLDEN_IMAGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/golden-image}"
+
+lock: ## Pin the newest allowed versions again, with hashes
+	@for name in requirements requirements-dev; do \
+	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --custom-compile-command 'make lock' --quiet --upgrade \
+	    $$name.in --output-file $$name.txt; \
+	done

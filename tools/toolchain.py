@@ -1,0 +1,295 @@
+"""Pulumi, its Python language host, Packer and two Packer plugins, at pinned versions.
+
+For each, in this order: the one on PATH if it is new enough; the official download where it can be
+reached; built from its pinned Go module, whose content go.sum pins. ``GOLDEN_IMAGE_TOOLS=build`` skips the
+first two, for a set-up that is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import platform
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import cache
+from tools.say import SetupError, run, say
+from tools.venv import PROJECT, link
+
+MODULES = PROJECT / "tools" / "go"
+CONNECT_SECONDS = 10.0
+MODES = ("auto", "build")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One command and its sources.
+
+    Attributes:
+        name: The command; also the folder of its go.mod under tools/go.
+        package: Go package to build.
+        module: Go module whose version is the pin.
+        ldflags: Linker flags; ``{version}`` is the pin.
+        archive: Official download, with ``{version}`` and ``{platform}``; "" if there is none of its own.
+        checksums: The publisher's file of SHA-256 sums.
+        platforms: Machine as Python calls it to the publisher's word for it.
+        takes: Commands to take from the archive.
+        extra: Files of the module to put beside the built command, relative to the module's folder.
+    """
+
+    name: str
+    package: str
+    module: str
+    ldflags: str = "-s -w"
+    archive: str = ""
+    checksums: str = ""
+    platforms: tuple[tuple[str, str], ...] = ()
+    takes: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The pin in go.mod, without the ``v``.
+
+        Raises:
+            SetupError: go.mod does not name the module.
+        """
+        text = (MODULES / self.name / "go.mod").read_text()
+        found = re.search(rf"^\s*(?:require )?{re.escape(self.module)} v(\S+)", text, re.MULTILINE)
+        if not found:
+            raise SetupError(f"tools/go/{self.name}/go.mod does not pin {self.module}")
+        return found[1]
+
+    def key(self) -> str:
+        """Key of the built command: its pins, flags and this platform."""
+        digest = hashlib.sha256(repr(self).encode())
+        for name in ("go.mod", "go.sum"):
+            digest.update((MODULES / self.name / name).read_bytes())
+        digest.update(f"{sys.platform} {platform.machine()}".encode())
+        return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
+
+
+PULUMI = Tool(
+    name="pulumi",
+    package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    module="github.com/pulumi/pulumi/pkg/v3",
+    ldflags="-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",
+    archive="https://get.pulumi.com/releases/sdk/pulumi-v{version}-{platform}.tar.gz",
+    checksums="https://github.com/pulumi/pulumi/releases/download/v{version}/pulumi-{version}-checksums.txt",
+    platforms=(("x86_64", "linux-x64"), ("aarch64", "linux-arm64")),
+    takes=("pulumi", "pulumi-language-python", "pulumi-language-python-exec"),
+)
+LANGUAGE_HOST = Tool(
+    name="pulumi-language-python",
+    package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+    module="github.com/pulumi/pulumi/sdk/v3",
+    # Newer ones moved to a module of their own; this one works with the CLI above and comes with it
+    # in the official download.
+    extra=("python/cmd/pulumi-language-python-exec",),
+)
+PACKER = Tool(
+    name="packer",
+    package="github.com/hashicorp/packer",
+    module="github.com/hashicorp/packer",
+    archive="https://releases.hashicorp.com/packer/{version}/packer_{version}_{platform}.zip",
+    checksums="https://releases.hashicorp.com/packer/{version}/packer_{version}_SHA256SUMS",
+    platforms=(("x86_64", "linux_amd64"), ("aarch64", "linux_arm64")),
+    takes=("packer",),
+)
+PLUGINS = tuple(
+    Tool(
+        name=f"packer-plugin-{name}",
+        package=f"github.com/hashicorp/packer-plugin-{name}",
+        module=f"github.com/hashicorp/packer-plugin-{name}",
+        # Without this they call themselves a development version, which Packer refuses.
+        ldflags=f"-s -w -X github.com/hashicorp/packer-plugin-{name}/version.VersionPrerelease=",
+    )
+    for name in ("amazon", "ansible")
+)
+
+
+def ensure() -> None:
+    """Put the commands into ``.tools/bin`` and the plugins into ``.tools/packer-plugins``.
+
+    Raises:
+        SetupError: A tool is to be had in none of the ways.
+    """
+    mode = os.environ.get("GOLDEN_IMAGE_TOOLS", "auto")
+    if mode not in MODES:
+        raise SetupError(f"GOLDEN_IMAGE_TOOLS is {mode!r}; it can be {' or '.join(MODES)}")
+    bin_dir = PROJECT / ".tools" / "bin"
+    bin_dir.mkdir(parents=True, exist_ok=True)
+    commands = {
+        **_commands(PULUMI, mode, companions=(LANGUAGE_HOST,)),
+        **_commands(PACKER, mode),
+    }
+    for stale in set(bin_dir.iterdir()) - {bin_dir / name for name in commands}:
+        stale.unlink()
+    for name, path in commands.items():
+        link(bin_dir / name, path)
+    link(PROJECT / ".tools" / "packer-plugins", _plugins(commands.get("packer") or Path("packer")))
+
+
+def _commands(tool: Tool, mode: str, companions: tuple[Tool, ...] = ()) -> dict[str, Path]:
+    """Name to file of each command; empty if PATH has all that is needed."""
+    needed = tool.takes or (tool.name,)
+    if mode == "auto":
+        if _on_path(tool, needed):
+            return {}
+        downloaded = _download(tool)
+        if downloaded is not None:
+            return {name: downloaded / name for name in needed}
+    found: dict[str, Path] = {}
+    for one in (tool, *companions):
+        folder = cache.entry("tools", one.key(), lambda new, one=one: _build(one, new))  # type: ignore[misc]
+        found |= {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
+    return found
+
+
+def _on_path(tool: Tool, needed: tuple[str, ...]) -> bool:
+    """Whether PATH, without our own folder, has the commands, at the pinned version or a newer one."""
+    ours = PROJECT / ".tools" / "bin"
+    path = os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if Path(p) != ours)
+    if any(shutil.which(name, path=path) is None for name in needed):
+        return False
+    command = shutil.which(tool.name, path=path)
+    done = subprocess.run([str(command), "version"], capture_output=True, text=True, check=False)
+    found = parse_version(done.stdout)
+    wanted = parse_version(tool.version)
+    enough = found is not None and wanted is not None and found[0] == wanted[0] and found >= wanted
+    say(f"{tool.name} {'.'.join(map(str, found or ()))} on PATH is {'used' if enough else 'too old'}")
+    return enough
+
+
+def parse_version(text: str) -> tuple[int, int, int] | None:
+    """The first version number in what a tool prints."""
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def _download(tool: Tool) -> Path | None:
+    """Folder with the official commands, or None where they cannot be had."""
+    word = dict(tool.platforms).get(platform.machine())
+    if sys.platform != "linux" or word is None or not tool.archive:
+        return None
+    url = tool.archive.format(version=tool.version, platform=word)
+    sums = tool.checksums.format(version=tool.version)
+
+    def build(folder: Path) -> None:
+        say(f"downloading {tool.name} {tool.version} …")
+        expected = find_checksum(_fetch(sums).decode(), url.rsplit("/", 1)[-1])
+        data = _fetch(url)
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise SetupError(f"{url} does not have the SHA-256 that its publisher states, {expected}")
+        unpack(data, url, tool.takes, folder)
+
+    try:
+        return cache.entry("downloads", f"{tool.name}-{tool.version}-{word}", build)
+    except urllib.error.URLError as error:
+        say(f"{tool.name}: the official download is out of reach ({error.reason}); building it instead")
+        return None
+
+
+def _fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 - https constants
+        data: bytes = answer.read()
+    return data
+
+
+def find_checksum(text: str, name: str) -> str:
+    """The SHA-256 of `name` in a publisher's file of sums.
+
+    Raises:
+        SetupError: The file does not name it.
+    """
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 2 and words[1].lstrip("*") == name:  # noqa: PLR2004
+            return words[0]
+    raise SetupError(f"the publisher's list of checksums does not name {name}")
+
+
+def unpack(data: bytes, name: str, takes: tuple[str, ...], folder: Path) -> None:
+    """Put the commands `takes` of an archive (.zip or .tar.gz) into `folder`.
+
+    Raises:
+        SetupError: The archive lacks one.
+    """
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {Path(n).name: archive.read(n) for n in archive.namelist() if Path(n).name in takes}
+    else:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+            members = {
+                Path(info.name).name: file.read()
+                for info in archive
+                if Path(info.name).name in takes and (file := archive.extractfile(info))
+            }
+    for command in takes:
+        if command not in members:
+            raise SetupError(f"{name} does not contain {command}")
+        (folder / command).write_bytes(members[command])
+        _make_executable(folder / command)
+
+
+def _make_executable(path: Path) -> None:
+    path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _go(tool: Tool) -> str:
+    go = shutil.which("go")
+    if go is None:
+        raise SetupError(
+            f"{tool.name} {tool.version} is neither on PATH nor to be downloaded, and there is no Go to "
+            "build it: install one of them (apt-get install golang-go brings Go)"
+        )
+    return go
+
+
+def _build(tool: Tool, folder: Path) -> None:
+    go = _go(tool)
+    source = MODULES / tool.name
+    ldflags = tool.ldflags.format(version=tool.version)
+    run(
+        f"building {tool.name} {tool.version} from its Go module (once, some minutes)",
+        [go, "build", "-trimpath", "-mod=readonly", "-ldflags", ldflags,
+         "-o", str(folder / tool.name), tool.package],
+        cwd=source,
+    )  # fmt: skip
+    for name in tool.extra:
+        module = subprocess.run(
+            [go, "list", "-m", "-f", "{{.Dir}}", tool.module],
+            cwd=source, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        target = folder / Path(name).name
+        shutil.copyfile(Path(module.stdout.strip()) / name, target)
+        _make_executable(target)
+
+
+def _plugins(packer: Path) -> Path:
+    """Folder for PACKER_PLUGIN_PATH with both plugins."""
+    key = hashlib.sha256(" ".join(tool.key() for tool in PLUGINS).encode()).hexdigest()[:16]
+
+    def install(folder: Path) -> None:
+        env = {**os.environ, "PACKER_PLUGIN_PATH": str(folder), "CHECKPOINT_DISABLE": "1"}
+        for tool in PLUGINS:
+            built = cache.entry("tools", tool.key(), lambda new, tool=tool: _build(tool, new))  # type: ignore[misc]
+            source = "github.com/hashicorp/" + tool.name.removeprefix("packer-plugin-")
+            run(
+                f"installing {tool.name} {tool.version}",
+                [str(packer), "plugins", "install", "--path", str(built / tool.name), source],
+                env=env,
+            )
+
+    return cache.entry("packer-plugins", key, install)
