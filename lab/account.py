@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dill  # type: ignore[import-untyped]
 from moto.autoscaling.models import autoscaling_backends
 from moto.core.utils import utcnow
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
 from moto.iam.models import iam_backends
 from moto.ssm.models import ssm_backends
@@ -14,7 +15,7 @@ from moto.sts.models import sts_backends
 
 from lab import base_image
 from lab import settings as lab_settings
-from lab.dataplane import ec2, ec2_backends
+from lab.dataplane import ec2
 from lab.layers import BASE
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from lab.layers import LayerStore
     from lab.settings import LabSettings
 
-SERVICES = {
+SERVICES: dict[str, Any] = {
     "ec2": ec2_backends,
     "ssm": ssm_backends,
     "sts": sts_backends,

@@ -44,7 +44,7 @@ class ControlPlane:
         self._lock = threading.RLock()
         self._save = save
         self.machines = DataPlane(settings, store, control=lambda: self._lock, changed=self.save)
-        General.get_console_output = _console_output(self.machines)  # type: ignore[method-assign]
+        General.get_console_output = _console_output(self.machines)  # type: ignore[method-assign, assignment]
 
     def save(self) -> None:
         """Keep moto's state, with no call in between."""

@@ -24,12 +24,13 @@ from lab.machine import Machine
 from lab.seed import Seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from moto.core.types import Base64EncodedString
     from moto.ec2.models import EC2Backend
+    from moto.ec2.models.amis import Ami
 
     from lab.layers import LayerStore
     from lab.settings import LabSettings
@@ -169,11 +170,11 @@ class DataPlane:
         if machine is not None:
             self._destroy(machine)
 
-    def _freeze_new_images(self, images: dict[str, object], instances: dict[str, Instance]) -> None:
+    def _freeze_new_images(self, images: Mapping[str, Ami], instances: Mapping[str, Instance]) -> None:
         for image_id, image in images.items():
             if image_id in self._store.images:
                 continue
-            machine = self._machines.get(getattr(image, "instance_id", None) or "")
+            machine = self._machines.get(image.instance_id or "")
             if machine is None:
                 continue  # registered without a machine: metadata only
             was_running = machine.running

@@ -34,7 +34,8 @@ def variables(settings: LabSettings) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": "lab",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "PACKER_PLUGIN_PATH": str(project / ".tools/packer-plugins"),
+        # Packer does not walk into a folder that is a symbolic link.
+        "PACKER_PLUGIN_PATH": str((project / ".tools/packer-plugins").resolve()),
         "CHECKPOINT_DISABLE": "1",
         # The Packer plugin's SDK does not read AWS_ENDPOINT_URL; these are variables of the template.
         "PKR_VAR_custom_endpoint_ec2": settings.endpoint,
@@ -54,7 +55,7 @@ def install_plugins(settings: LabSettings) -> None:
 
 def client(settings: LabSettings, service: str) -> Any:
     """A boto3 client of the lab."""
-    return boto3.client(
+    return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=settings.endpoint,
         region_name=lab_settings.REGION,

@@ -1,4 +1,6 @@
-"""Every check that is not a test: format, lint, types, templates, playbooks, shell. Stops at none, fails at any.
+"""Every check that is not a test: format, lint, types, templates, playbooks, shell.
+
+Runs all of them, and fails if any failed.
 
 Usage: python -m tools.checks
 """
@@ -33,7 +35,7 @@ def main() -> int:
     env = {
         **os.environ,
         "CHECKPOINT_DISABLE": "1",
-        "PACKER_PLUGIN_PATH": str(PROJECT / ".tools/packer-plugins"),
+        "PACKER_PLUGIN_PATH": str((PROJECT / ".tools/packer-plugins").resolve()),
         # validate asks nothing of AWS.
         "PKR_VAR_skip_credential_validation": "true",
         "PKR_VAR_skip_metadata_api_check": "true",
@@ -42,7 +44,13 @@ def main() -> int:
     for check in CHECKS:
         started = time.monotonic()
         done = subprocess.run(
-            check, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            check,
+            cwd=PROJECT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         name = " ".join(check[:3])
         print(f"{'ok  ' if done.returncode == 0 else 'FAIL'} {name} ({time.monotonic() - started:.0f} s)")

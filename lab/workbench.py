@@ -1,0 +1,231 @@
+"""A working copy of the project, driven in the lab as a person drives it: edit, `pulumi up`, look.
+
+What the demo and the end-to-end tests share. Edits go to a copy, so that a checkout stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from lab import environment
+from lab import settings as lab_settings
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.settings import LabSettings
+
+PROJECT = Path(__file__).resolve().parent.parent
+ANSWER_SECONDS = 60.0
+"""How long a new machine may take until its web server answers."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that has ended: its status, what it printed on both streams, and how long it took."""
+
+    status: int
+    output: str
+    seconds: float
+
+
+class Workbench:
+    """A copy of the project in `folder`, with the environment of a lab that is up.
+
+    Args:
+        settings: The lab.
+        folder: Where the copy goes; must not exist.
+        echo: Show each command and its output while it runs.
+    """
+
+    def __init__(self, settings: LabSettings, folder: Path, *, echo: bool) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.echo = echo
+        self.env = {**os.environ, **environment.variables(settings), "PYTHONUNBUFFERED": "1"}
+        _copy(PROJECT, folder)
+        self.commit("The project as it is")
+
+    def commit(self, message: str) -> None:
+        """Keep what was edited as a commit, as a merge would."""
+        identity = ["-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false"]
+        for argv in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--allow-empty", "-m", message]):
+            subprocess.run(["git", *identity, *argv], cwd=self.folder, check=True, capture_output=True)
+
+    def run(self, *argv: str, env: Mapping[str, str] | None = None) -> Run:
+        """Run a command in the copy."""
+        started = time.monotonic()
+        process = self.start(*argv, env=env)
+        assert process.stdout is not None  # noqa: S101 - start() asked for a pipe
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if self.echo:
+                print(f"    {line}", end="", flush=True)
+        return Run(process.wait(), "".join(lines), time.monotonic() - started)
+
+    def start(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command in the copy; both its streams come through one pipe."""
+        if self.echo:
+            print(f"  $ {' '.join(argv)}", flush=True)
+        return subprocess.Popen(
+            argv, cwd=self.folder, env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            start_new_session=True,
+        )  # fmt: skip
+
+    def stack_file(self, stack: str) -> Path:
+        """Stack config of the lab for a stack."""
+        return self.folder / "lab" / "stacks" / f"Pulumi.{stack}.yaml"
+
+    def pulumi_argv(self, command: str, stack: str, *options: str) -> list[str]:
+        """Command line of a `pulumi` command on a stack; the stack is made first if it is new."""
+        made = subprocess.run(
+            ["pulumi", "stack", "select", "--create", "--non-interactive", stack],
+            cwd=self.folder, env=self.env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if made.returncode != 0:
+            raise LabError(f"pulumi stack select {stack}: {made.stderr.strip()}", hint="is the lab up?")
+        return [
+            "pulumi", command, "--stack", stack, "--non-interactive", "--color=never",
+            "--config-file", str(self.stack_file(stack).relative_to(self.folder)), *options,
+        ]  # fmt: skip
+
+    def up(self, stack: str) -> Run:
+        """`pulumi up` without questions."""
+        return self.run(*self.pulumi_argv("up", stack, "--yes", "--skip-preview"))
+
+    def preview(self, stack: str, *options: str) -> Run:
+        """`pulumi preview` with the changed properties shown."""
+        return self.run(*self.pulumi_argv("preview", stack, "--diff", *options))
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """The stack's outputs."""
+        done = subprocess.run(
+            ["pulumi", "stack", "output", "--json", "--stack", stack],
+            cwd=self.folder, env=self.env, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+    def edit(self, path: str | Path, pattern: str, replacement: str) -> None:
+        """Replace the one place in a file that matches `pattern` (a regular expression, multi-line).
+
+        Raises:
+            ValueError: It matches not exactly once.
+        """
+        file = self.folder / path
+        text, count = re.subn(pattern, replacement, file.read_text(), flags=re.MULTILINE)
+        if count != 1:
+            raise ValueError(f"{pattern!r} stands {count} times in {path}")
+        file.write_text(text)
+
+    def set_version(self, version: str) -> None:
+        """Ask for another version of the image, in dev's stack file."""
+        self.edit("lab/stacks/Pulumi.dev.yaml", r"image_version: .*", f"image_version: {version}")
+        self.commit(f"web {version}")
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the lab."""
+        return environment.client(self.settings, service)
+
+    def launch(self, template_id: str, version: str) -> Machine:
+        """Start a machine from a launch template's version."""
+        answer = self.client("ec2").run_instances(
+            LaunchTemplate={"LaunchTemplateId": template_id, "Version": version}, MinCount=1, MaxCount=1
+        )
+        instance = answer["Instances"][0]
+        return Machine(self, instance["InstanceId"], instance["PrivateIpAddress"])
+
+    def holders(self, role: str, channel: str) -> list[str]:
+        """Ids of our images that carry both tags: the lookup of a consumer who knows only tags."""
+        answer = self.client("ec2").describe_images(
+            Owners=["self"],
+            Filters=[
+                {"Name": "tag:Role", "Values": [role]},
+                {"Name": "tag:ImageChannel", "Values": [channel]},
+            ],
+        )
+        return sorted(image["ImageId"] for image in answer["Images"])
+
+    def pointer(self, role: str, channel: str) -> str | None:
+        """The image that a channel's parameter names."""
+        ssm = self.client("ssm")
+        try:
+            value: str = ssm.get_parameter(Name=f"/golden-image/{role}/{channel}")["Parameter"]["Value"]
+        except ssm.exceptions.ParameterNotFound:
+            return None
+        return value
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine launched from a template."""
+
+    bench: Workbench
+    instance_id: str
+    address: str
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask the machine's web server, once its port answers.
+
+        Raises:
+            LabError: It did not answer in time.
+        """
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                with socket.create_connection((self.address, 80), timeout=1):
+                    break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise LabError(
+                        f"{self.instance_id} ({self.address}) did not answer on port 80 within "
+                        f"{ANSWER_SECONDS:.0f} s: {error}",
+                        hint=f"python -m lab console {self.instance_id}",
+                    ) from error
+                time.sleep(0.1)
+        return httpx.get(f"http://{self.address}{path}", timeout=10)
+
+    def version(self) -> dict[str, str]:
+        """What the page says of the image: version, build, commit."""
+        answer: dict[str, str] = self.get("/version.json").raise_for_status().json()
+        return answer
+
+    def terminate(self) -> None:
+        """End the machine."""
+        self.bench.client("ec2").terminate_instances(InstanceIds=[self.instance_id])
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy what belongs to the project, as git sees it, and link its tools."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=source, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (source / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target / name)
+    # The interpreter that runs this is the one with everything installed.
+    (target / ".venv").symlink_to(Path(sys.prefix).resolve())
+    (target / ".tools").symlink_to((source / ".tools").resolve())
+
+
+def lab_of(name: str) -> LabSettings:
+    """Settings of the lab called `name`, which this process and its children use from now on."""
+    os.environ["GOLDEN_IMAGE_LAB"] = name
+    return lab_settings.load()

@@ -1,0 +1,1 @@
+"""What the command resources run, and the decisions behind them. Imports nothing of Pulumi."""

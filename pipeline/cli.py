@@ -1,0 +1,78 @@
+"""`python -m pipeline`: the steps that the program runs, and the commands for people.
+
+Exit status: 0 done · 1 an error, told on stderr · 2 wrong usage · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import typer
+
+from pipeline.errors import PipelineError
+
+ERROR = 1
+USAGE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="The life of a machine image: the steps that `pulumi up` runs, and commands for people.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _plan() -> dict[str, Any]:
+    text = "" if sys.stdin.isatty() else sys.stdin.read()
+    try:
+        plan = json.loads(text)
+    except ValueError as error:
+        raise PipelineError(
+            "the step's plan on standard input is not JSON",
+            seen=str(error),  # never the text: a plan may hold a private key
+            allowed="one JSON object",
+            change="steps are started by the program; see components/",
+        ) from error
+    if not isinstance(plan, dict):
+        raise PipelineError("the step's plan on standard input is not a JSON object")
+    return plan
+
+
+def _step(module: str) -> None:
+    """Run a step: plan on stdin, result as one line of JSON on stdout, everything else on stderr."""
+    result = importlib.import_module(f"pipeline.{module}").run(_plan())
+    print(json.dumps(result, sort_keys=True))  # noqa: T201 - this is the step's result
+
+
+@app.command(rich_help_panel="Steps of `pulumi up`")
+def bake() -> None:
+    """Bake an image with Packer, or adopt the one that has the same bake key."""
+    _step("bake")
+
+
+@app.command(rich_help_panel="Steps of `pulumi up`")
+def keygen() -> None:
+    """Make the key pair for one image's validation."""
+    _step("keygen")
+
+
+@app.command(rich_help_panel="Steps of `pulumi up`")
+def validate() -> None:
+    """Check the machines that were booted from an image."""
+    _step("validate")
+
+
+def main() -> None:
+    """Run the command line; a PipelineError is one message."""
+    try:
+        app()
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(ERROR)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)

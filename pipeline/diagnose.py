@@ -1,0 +1,79 @@
+"""Known ways in which a bake fails: from what Packer printed to cause and cure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a bake failed, and what to do."""
+
+    cause: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class _Known:
+    pattern: re.Pattern[str]
+    diagnosis: Diagnosis
+
+
+def _known(pattern: str, cause: str, cure: str) -> _Known:
+    return _Known(re.compile(pattern, re.IGNORECASE | re.DOTALL), Diagnosis(cause, cure))
+
+
+KNOWN = (
+    _known(
+        r"No AMI was found matching filters",
+        "the source image filter matches no image",
+        "check source_image_name, source_image_owners and source_image_architecture, and that the image "
+        "exists in this region",
+    ),
+    _known(
+        r"Timeout waiting for SSH|unable to authenticate, attempted methods|handshake failed: ssh",
+        "Packer could not log in to the builder over SSH: wrong user, no network path, or a security group",
+        "ssh_username must be the source image's default user; is the builder's address reachable from here "
+        "(ssh_interface, subnet_id, security_group_ids)?",
+    ),
+    _known(
+        r"/usr/bin/python3?: (not found|No such file)|interpreter .*python.* (not found|was not found)"
+        r"|Failed to (find|discover).*python",
+        "Ansible found no Python on the builder",
+        "packer/scripts/prepare.sh must install python3 before the playbook runs",
+    ),
+    _known(
+        r"Missing sudo password|sudo: a password is required|is not in the sudoers file"
+        r"|Incorrect sudo password",
+        "the SSH user may not become root on the builder",
+        "give the source image's default user sudo without a password, or choose another ssh_username",
+    ),
+    _known(
+        r"verify-clean: ",
+        "the image would have carried an identity or leftovers of the build",
+        "the lines that begin with verify-clean name each of them; packer/scripts/clean.sh must remove it",
+    ),
+    _known(
+        r"fatal: \[.*?\]: FAILED!|Error executing Ansible|ansible-playbook.*non-zero exit status",
+        "a task of the playbook failed",
+        "the task stands above, after the last line that begins with TASK; it is in packer/ansible/",
+    ),
+    _known(
+        r"AuthFailure|UnauthorizedOperation|NoCredentialProviders|ExpiredToken|no valid credential",
+        "AWS refused the credentials, or a permission is missing",
+        "check which identity the environment or aws:profile gives, and what it may do",
+    ),
+    _known(
+        r"connection refused|no such host|RequestError: send request failed",
+        "AWS was not reached",
+        "start what AWS_ENDPOINT_URL names, or unset it for AWS itself; check the region and the network",
+    ),
+)
+"""Most telling first: a failed login also shows as a failed playbook. Source: SPEC, failure modes; texts of
+Packer 1.12, packer-plugin-amazon 1.3 and ansible-core 2.18."""
+
+
+def diagnose(log: str) -> Diagnosis | None:
+    """The first known failure that Packer's log shows, or None."""
+    return next((known.diagnosis for known in KNOWN if known.pattern.search(log)), None)
