@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import logging
 import re
@@ -10,13 +9,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
-from moto.core.responses import ActionResult
-from moto.core.utils import utcnow
-from moto.ec2.responses.general import General
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from lab import moto_gaps
 from lab import settings as lab_settings
-from lab.dataplane import DataPlane, ec2
+from lab.dataplane import DataPlane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,7 +41,7 @@ class ControlPlane:
         self._lock = threading.RLock()
         self._save = save
         self.machines = DataPlane(settings, store, control=lambda: self._lock, changed=self.save)
-        General.get_console_output = _console_output(self.machines)  # type: ignore[method-assign, assignment]
+        moto_gaps.fill(self.machines.console)
 
     def save(self) -> None:
         """Keep moto's state, with no call in between."""
@@ -64,6 +61,9 @@ class ControlPlane:
         with self._lock:
             # The body is taken while the lock is held: moto renders it from live objects.
             body = list(self._moto(environ, lambda *args: answer.extend(args)))
+        if answer[0].startswith("500"):
+            # moto's own page for what it does not do is HTML, which no client of EC2 can read.
+            answer, body = _internal_error(action)
         if not READ_ONLY.match(action):
             if action == "RebootInstances":
                 self.machines.reboot(v[0] for k, v in form.items() if k.startswith("InstanceId."))
@@ -110,18 +110,3 @@ def _default_subnet(environ: dict[str, Any], form: dict[str, list[str]]) -> None
     body = urlencode(form, doseq=True).encode()
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
-
-
-def _console_output(machines: DataPlane) -> Callable[[General], ActionResult]:
-    def get_console_output(self: General) -> ActionResult:
-        instance = ec2().get_instance(self._get_param("InstanceId"))
-        text = machines.console(instance.id)
-        return ActionResult(
-            {
-                "InstanceId": instance.id,
-                "Timestamp": utcnow(),
-                "Output": base64.b64encode(text.encode()).decode(),
-            }
-        )
-
-    return get_console_output

@@ -14,7 +14,7 @@ from pipeline.diagnose import diagnose
         ),
         ("==> web-base.amazon-ebs.web-base: Timeout waiting for SSH.", "could not log in"),
         (
-            "Packer experienced an authentication error when trying to connect via SSH: ssh: handshake failed",
+            "Packer experienced an authentication error when connecting via SSH: ssh: handshake failed",
             "could not log in",
         ),
         ('"module_stderr": "/bin/sh: 1: /usr/bin/python3: not found\\n"', "no Python"),

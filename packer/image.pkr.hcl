@@ -1,0 +1,116 @@
+# One image: packages, agents and configuration of a role; no secret, and no identity of one host.
+
+locals {
+  # Two builds within a minute, or in two places at once, must not collide.
+  image_name = "${var.image_name_prefix}-${formatdate("YYYYMMDD'-'hhmmss", timestamp())}-${substr(uuidv4(), 0, 8)}"
+
+  # On everything that a build makes, so that what one may leave behind can be found.
+  build_tags = {
+    ManagedBy = "packer"
+    BakeKey   = var.bake_key
+    Role      = var.image_role
+  }
+}
+
+source "amazon-ebs" "web-base" {
+  region          = var.region
+  instance_type   = var.instance_type
+  subnet_id       = var.subnet_id
+  ami_name        = local.image_name
+  ami_description = "${var.image_role} ${var.image_version}, baked by Packer"
+  encrypt_boot    = var.encrypt_boot
+  imds_support    = var.imds_support
+
+  source_ami_filter {
+    filters = {
+      name                = var.source_image_name
+      architecture        = var.source_image_architecture
+      root-device-type    = "ebs"
+      virtualization-type = "hvm"
+    }
+    owners      = var.source_image_owners
+    most_recent = true
+  }
+
+  communicator                          = "ssh"
+  ssh_username                          = var.ssh_username
+  ssh_interface                         = var.ssh_interface
+  ssh_timeout                           = var.ssh_timeout
+  temporary_key_pair_type               = "ed25519"
+  security_group_ids                    = var.security_group_ids
+  temporary_security_group_source_cidrs = var.temporary_security_group_source_cidrs
+  associate_public_ip_address           = var.associate_public_ip_address
+  iam_instance_profile                  = var.iam_instance_profile
+  shutdown_behavior                     = "terminate"
+
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+  }
+
+  custom_endpoint_ec2        = var.custom_endpoint_ec2
+  skip_credential_validation = var.skip_credential_validation
+  skip_metadata_api_check    = var.skip_metadata_api_check
+
+  tags = merge(local.build_tags, {
+    Name         = local.image_name
+    ImageChannel = "candidate"
+    ImageVersion = var.image_version
+    GitCommit    = var.git_commit
+    SourceImage  = "{{ .SourceAMI }}"
+  })
+  snapshot_tags   = merge(local.build_tags, { Name = local.image_name })
+  run_tags        = merge(local.build_tags, { Name = "packer ${local.image_name}" })
+  run_volume_tags = merge(local.build_tags, { Name = "packer ${local.image_name}" })
+}
+
+build {
+  name    = "web-base"
+  sources = ["source.amazon-ebs.web-base"]
+
+  # First, so that Ansible finds a Python.
+  provisioner "shell" {
+    script           = "${path.root}/scripts/prepare.sh"
+    execute_command  = "sudo env {{ .Vars }} sh '{{ .Path }}'"
+    environment_vars = ["UPDATE_PACKAGES=${var.update_packages}"]
+  }
+
+  provisioner "ansible" {
+    playbook_file = "${path.root}/ansible/image.yml"
+    user          = var.ssh_username
+    use_proxy     = false
+    extra_arguments = [
+      "--extra-vars",
+      jsonencode({
+        image_role    = var.image_role
+        image_version = var.image_version
+        image_build   = var.bake_key
+        image_commit  = var.git_commit
+      }),
+    ]
+    ansible_env_vars = [
+      "ANSIBLE_CONFIG=${path.root}/ansible/ansible.cfg",
+    ]
+  }
+
+  # Both over the connection that is open already: after the clean-up no key of this build lets anybody in.
+  provisioner "shell" {
+    scripts = [
+      "${path.root}/scripts/clean.sh",
+      "${path.root}/scripts/verify-clean.sh",
+    ]
+    execute_command = "sudo env {{ .Vars }} sh '{{ .Path }}'"
+    skip_clean      = true
+  }
+
+  post-processor "manifest" {
+    output     = var.manifest_path
+    strip_path = true
+    custom_data = {
+      bake_key      = var.bake_key
+      image_name    = local.image_name
+      image_version = var.image_version
+    }
+  }
+}

@@ -1,0 +1,42 @@
+#!/bin/sh
+# After everything else: take away what belongs to this build or to this one host. As root.
+# verify-clean.sh is its pair: what this removes, that one checks.
+# ROOT is a folder to clean instead of /, for tests.
+set -eu
+
+ROOT=${ROOT-}
+
+if [ -z "$ROOT" ] && command -v cloud-init >/dev/null; then
+  cloud-init clean --logs --seed
+fi
+rm -rf "$ROOT"/var/lib/cloud/instance "$ROOT"/var/lib/cloud/instances/* "$ROOT"/var/lib/cloud/data/* \
+  "$ROOT"/var/lib/cloud/sem/* "$ROOT"/var/lib/cloud/seed/*
+
+# Empty, not gone: systemd then makes a new one at the first boot, and services that need one may start.
+mkdir -p "$ROOT/etc"
+: > "$ROOT/etc/machine-id"
+rm -f "$ROOT/var/lib/dbus/machine-id" "$ROOT/var/lib/systemd/random-seed" \
+  "$ROOT/var/lib/systemd/credential.secret"
+rm -f "$ROOT/etc/hostname"
+
+rm -f "$ROOT"/etc/ssh/ssh_host_*
+rm -f "$ROOT/root/.ssh/authorized_keys" "$ROOT"/home/*/.ssh/authorized_keys
+
+for home in "$ROOT/root" "$ROOT"/home/*; do
+  rm -rf "$home/.ansible" "$home/.cache" "$home/.bash_history" "$home/.python_history" "$home/.lesshst" \
+    "$home/.viminfo" "$home/.wget-hsts"
+done
+
+if [ -z "$ROOT" ] && command -v apt-get >/dev/null; then apt-get -q clean; fi
+if [ -z "$ROOT" ] && command -v dnf >/dev/null; then dnf -q clean all; fi
+rm -rf "$ROOT"/var/lib/apt/lists/* "$ROOT"/var/cache/apt/*.bin "$ROOT"/var/cache/dnf/*
+
+rm -rf "$ROOT"/var/lib/dhcp/* "$ROOT"/var/lib/dhclient/* "$ROOT"/var/lib/NetworkManager/*lease*
+
+# Logs: files stay, with their owners and modes, and are empty. The journal's own go.
+rm -rf "$ROOT"/var/log/journal/* "$ROOT"/run/log/journal/*
+find "$ROOT/var/log" -type f \( -name '*.gz' -o -name '*.[0-9]' -o -name '*.old' \) -delete
+find "$ROOT/var/log" -type f -exec sh -c 'for file; do : > "$file"; done' sh {} +
+
+# Last. The script that runs lies in /tmp itself; it is read already, and verify-clean.sh removes its own.
+find "$ROOT/tmp" "$ROOT/var/tmp" -mindepth 1 -maxdepth 1 ! -name 'script_*.sh' -exec rm -rf {} +

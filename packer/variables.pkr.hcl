@@ -1,0 +1,66 @@
+# What shapes the image. The values are part of the bake key: another value is another image.
+
+variable "image_role" {
+  type        = string
+  description = "What the image's machines are for: the playbook adds the role of this name, and it is the tag Role."
+  default     = "web"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*$", var.image_role))
+    error_message = "The image_role must be a word of a-z, 0-9 and -, such as web."
+  }
+}
+
+variable "image_version" {
+  type        = string
+  description = "Version that the image's page and its tag ImageVersion name."
+  default     = "1.0.0"
+}
+
+variable "image_name_prefix" {
+  type        = string
+  description = "Beginning of the image's name; time and run make it unique."
+  default     = "web-base"
+}
+
+variable "ssh_username" {
+  type        = string
+  description = "The source image's default user, who must be allowed to become root."
+  default     = "ec2-user"
+}
+
+variable "source_image_owners" {
+  type        = list(string)
+  description = "Accounts whose images may be the source; the default is Red Hat's."
+  default     = ["309956199498"]
+}
+
+variable "source_image_name" {
+  type        = string
+  description = "Name of the source image, with * and ?; the newest that matches is taken."
+  default     = "RHEL-9.*_HVM-*"
+}
+
+variable "source_image_architecture" {
+  type        = string
+  description = "Processor architecture of source and image."
+  default     = "x86_64"
+}
+
+variable "encrypt_boot" {
+  type        = bool
+  description = "Encrypt the image's root volume."
+  default     = true
+}
+
+variable "imds_support" {
+  type        = string
+  description = "v2.0 makes machines of the image ask for session tokens at the instance metadata service; empty leaves it to each launch."
+  default     = "v2.0"
+}
+
+variable "update_packages" {
+  type        = bool
+  description = "Bring the source image's packages up to date."
+  default     = true
+}
