@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import dill  # type: ignore[import-untyped]
+import dill
 from moto.autoscaling.models import autoscaling_backends
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends

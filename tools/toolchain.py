@@ -137,8 +137,20 @@ def ensure() -> None:
     for stale in set(bin_dir.iterdir()) - {bin_dir / name for name in commands}:
         stale.unlink()
     for name, path in commands.items():
-        link(bin_dir / name, path)
+        _place(bin_dir / name, path)
     link(PROJECT / ".tools" / "packer-plugins", _plugins(commands.get("packer") or Path("packer")))
+
+
+def _place(target: Path, source: Path) -> None:
+    """Have `source` at `target` too: not as a symbolic link, for pulumi looks beside its own real file for
+    its language host, and warns where it has to search PATH."""
+    if target.exists() and target.samefile(source):
+        return
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def _commands(tool: Tool, mode: str, companions: tuple[Tool, ...] = ()) -> dict[str, Path]:

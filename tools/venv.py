@@ -47,16 +47,17 @@ def _build(folder: Path) -> None:
     _venv(bootstrap)
     pip = [str(bootstrap / "bin/python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
     run("installing the installer", [*pip, "-r", str(PROJECT / LOCKS[0])])
-    _venv(folder, "--without-pip")
+    # With pip: Pulumi asks it for the installed packages.
+    _venv(folder)
     uv = [str(bootstrap / "bin/uv"), "pip", "install", "--quiet", "--require-hashes"]
     python = str(folder / "bin/python")
     run("installing the Python packages", [*uv, "--python", python, "-r", str(PROJECT / LOCKS[1])])
 
 
-def _venv(folder: Path, *options: str) -> None:
+def _venv(folder: Path) -> None:
     run(
         "making a virtual environment",
-        [sys.executable, "-m", "venv", *options, str(folder)],
+        [sys.executable, "-m", "venv", str(folder)],
         env={name: value for name, value in os.environ.items() if name != "PYTHONHOME"},
     )
 
