@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from lab import environment, keeper, leftovers
+from lab import environment, keeper, leftovers, locks
 from lab import settings as lab_settings
 from lab.errors import LabError
 
@@ -90,6 +90,13 @@ def env() -> None:
     settings = lab_settings.load()
     for name, value in environment.variables(settings).items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def unlock(stack: Annotated[str, typer.Argument(help="The stack, such as dev.")]) -> None:
+    """Release the lock that a killed `pulumi` left on a stack; one that is still at work keeps it."""
+    for pid in locks.release(lab_settings.load(), stack):
+        print(f"released the lock of process {pid}, which is gone, on stack {stack}")
 
 
 @app.command()

@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -64,6 +65,23 @@ def keygen() -> None:
 def validate() -> None:
     """Check the machines that were booted from an image."""
     _step("validate")
+
+
+@app.command(rich_help_panel="For people")
+def rollback(
+    stack: Annotated[str, typer.Argument(help="The stack, such as prod.")],
+    image: Annotated[
+        str | None, typer.Argument(help="An image that its channel held; default: the previous good one.")
+    ] = None,
+    *,
+    config_file: Annotated[
+        Path | None, typer.Option(help="The stack's config file; default: Pulumi.STACK.yaml.")
+    ] = None,
+) -> None:
+    """Show what a stack's channel has held, and pin the previous good image in the stack file."""
+    from pipeline import rollback as command  # noqa: PLC0415 - the steps do not pay for it
+
+    command.run(stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image)
 
 
 def main() -> None:

@@ -32,7 +32,8 @@ KNOWN = (
         "exists in this region",
     ),
     _known(
-        r"Timeout waiting for SSH|unable to authenticate, attempted methods|handshake failed: ssh",
+        r"Timeout waiting for SSH|unable to authenticate, attempted methods|handshake failed: ssh"
+        r"|authentication error when connecting via SSH",
         "Packer could not log in to the builder over SSH: wrong user, no network path, or a security group",
         "ssh_username must be the source image's default user; is the builder's address reachable from here "
         "(ssh_interface, subnet_id, security_group_ids)?",
@@ -50,7 +51,7 @@ KNOWN = (
         "give the source image's default user sudo without a password, or choose another ssh_username",
     ),
     _known(
-        r"verify-clean: ",
+        r"verify-clean: (?!nothing is left)",
         "the image would have carried an identity or leftovers of the build",
         "the lines that begin with verify-clean name each of them; packer/scripts/clean.sh must remove it",
     ),

@@ -14,7 +14,6 @@ what the command prints. The exit status is the command's; `INTERRUPTED` if it w
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -28,6 +27,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from pipeline.processes import dies_with_parent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,7 +36,6 @@ INTERRUPTED = 130
 """Exit status after an interruption, as a shell reports SIGINT."""
 
 POLL_SECONDS = 0.2
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,7 @@ def _prepare_command() -> None:
     A Go program that starts with SIGINT ignored goes on ignoring it (Go, package os/signal).
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+    dies_with_parent(signal.SIGINT)
 
 
 class Supervision:

@@ -142,8 +142,11 @@ def ensure() -> None:
 
 
 def _place(target: Path, source: Path) -> None:
-    """Have `source` at `target` too: not as a symbolic link, for pulumi looks beside its own real file for
-    its language host, and warns where it has to search PATH."""
+    """Have `source` at `target` too, as a hard link or a copy.
+
+    Not as a symbolic link: pulumi looks beside its own real file for its language host, and warns where it has
+    to search PATH.
+    """
     if target.exists() and target.samefile(source):
         return
     target.unlink(missing_ok=True)

@@ -79,7 +79,7 @@ def publisher(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     folder.mkdir()
     server = ThreadingHTTPServer(
         ("127.0.0.1", 0),
-        lambda *args: Quiet(*args, directory=str(folder)),  # type: ignore[arg-type]
+        lambda *args: Quiet(*args, directory=str(folder)),
     )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -1,0 +1,59 @@
+"""The life of a machine image: bake → validate → promote → launch template.
+
+    settings ─▶ ImageBuild ─▶ ImageValidation ─▶ ImagePromotion ─▶ WebFleet
+                └── a stack that bakes ──────┘   └── every stack ───────┘
+
+A stack that does not bake takes an image that exists: the pinned one, or what another channel holds.
+"""
+
+from __future__ import annotations
+
+import pulumi
+
+from components import baking, settings
+from components.image_promotion import ImagePromotion
+from components.web_fleet import WebFleet
+from pipeline.catalog import Catalog
+from pipeline.errors import PipelineError
+from pipeline.select import choose
+
+
+def program() -> None:
+    """Declare the stack."""
+    stack = settings.load()
+    catalog = Catalog(region=stack.region, profile=stack.profile)
+
+    image_id: pulumi.Input[str]
+    if stack.bakes:
+        validation = baking.declare(stack, catalog)
+        image_id = validation.image_id
+        pulumi.export("validated", validation.validated)
+    else:
+        choice = choose(stack.request, catalog)
+        image_id = choice.image.id
+        pulumi.export("imageName", choice.image.name)
+        pulumi.export("imageFrom", choice.origin)
+        pulumi.export("validated", choice.image.validated)
+
+    promotion = ImagePromotion("promotion", role=stack.role, channel=stack.channel, image_id=image_id)
+    fleet = WebFleet(
+        "fleet",
+        role=stack.role,
+        image_id=promotion.image_id,
+        instance_type=stack.fleet.instance_type,
+        security_group_ids=stack.fleet.security_group_ids,
+        instance_profile=stack.fleet.instance_profile,
+    )
+
+    pulumi.export("imageId", promotion.image_id)
+    pulumi.export("channel", stack.channel)
+    pulumi.export("pointer", promotion.pointer)
+    pulumi.export("launchTemplateId", fleet.launch_template_id)
+    pulumi.export("launchTemplateVersion", fleet.latest_version)
+
+
+try:
+    program()
+except PipelineError as error:
+    # One error in the preview, without a traceback.
+    raise pulumi.RunError(str(error)) from None

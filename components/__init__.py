@@ -1,0 +1,1 @@
+"""Pulumi components of the golden image: they declare resources and decide nothing."""

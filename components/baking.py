@@ -1,0 +1,97 @@
+"""A stack that makes its image itself: build, then validation, wired from the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.image_build import ImageBuild
+from components.image_validation import ClonePlace, CloneShape, ImageValidation
+from pipeline.bakekey import bake_key, split_variables, template_variables
+from pipeline.errors import PipelineError
+from pipeline.suite import suite_digest
+
+if TYPE_CHECKING:
+    from components.settings import Settings
+    from pipeline.catalog import Catalog
+
+TEMPLATE = Path("packer")
+CHECKS = TEMPLATE / "checks"
+
+
+def declare(stack: Settings, catalog: Catalog) -> ImageValidation:
+    """Declare build and validation.
+
+    Raises:
+        PipelineError: A template variable is unknown, there are no checks, or the machines have no place.
+    """
+    where = f"golden-image:bake.variables in {stack.stack_file}"
+    content, access = split_variables(stack.bake.variables, template_variables(TEMPLATE), where=where)
+    content = {"image_role": stack.role, "source_image_architecture": stack.architecture, **content}
+    source = _source_image(stack, catalog, content) if stack.bake.rebake_on_new_source else None
+    build = ImageBuild(
+        "build",
+        bake_key=bake_key(TEMPLATE, content=content, serial=stack.bake.serial, source_image=source),
+        region=stack.region,
+        content=content,
+        access=access,
+        environment=stack.environment,
+    )
+    wanted = stack.validation
+    return ImageValidation(
+        "validation",
+        role=stack.role,
+        image_id=build.image_id,
+        suite=suite_digest(CHECKS),
+        clones=CloneShape(
+            count=wanted.clones,
+            instance_type=wanted.instance_type,
+            user=wanted.ssh_user,
+            encrypt_root=wanted.encrypt_root,
+            keep_minutes=wanted.keep_minutes,
+        ),
+        place=_place(stack, catalog),
+        region=stack.region,
+        timeout_seconds=wanted.timeout_seconds,
+        environment=stack.environment,
+    )
+
+
+def _source_image(stack: Settings, catalog: Catalog, content: dict[str, object]) -> str:
+    """The image that the template's filter would find now."""
+    owners, name = content.get("source_image_owners"), content.get("source_image_name")
+    if not isinstance(owners, list) or not isinstance(name, str):
+        raise PipelineError(
+            "golden-image:bake.rebakeOnNewSource needs to know the source image's filter",
+            seen=f"source_image_owners: {owners!r}, source_image_name: {name!r}",
+            allowed="both given in golden-image:bake.variables",
+            change=f"golden-image:bake.variables in {stack.stack_file}",
+        )
+    image = catalog.newest_image(owners=owners, name=name, architecture=stack.architecture)
+    if image is None:
+        raise PipelineError(
+            "the source image filter matches no image",
+            seen=f"name {name}, owners {', '.join(owners)}, {stack.architecture}, in {stack.region}",
+            change=f"golden-image:bake.variables in {stack.stack_file}",
+        )
+    return image.id
+
+
+def _place(stack: Settings, catalog: Catalog) -> ClonePlace:
+    """Where validation machines boot, and who may reach them."""
+    wanted = stack.validation
+    subnet = catalog.subnet(wanted.subnet_id)
+    if subnet is None:
+        raise PipelineError(
+            "there is no subnet for the validation machines",
+            seen=wanted.subnet_id or f"no default subnet in {stack.region}",
+            allowed="the id of a subnet of this account and region",
+            change=f"golden-image:validation.subnetId in {stack.stack_file}",
+        )
+    cidr = wanted.allowed_cidr
+    if cidr is None:
+        # Asked only where the stack names no range.
+        from pipeline.caller import caller_cidr  # noqa: PLC0415
+
+        cidr = caller_cidr()
+    return ClonePlace(subnet_id=subnet.id, vpc_id=subnet.vpc_id, allowed_cidr=cidr, address=wanted.address)

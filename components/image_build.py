@@ -1,0 +1,68 @@
+"""The bake as a resource: a command that runs Packer, keyed by everything that goes into the image."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi_command.local import Command, Logging
+
+from components.steps import INTERPRETER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ImageBuild(pulumi.ComponentResource):
+    """An image baked from packer/, or adopted if one with this bake key is already there.
+
+    The command has no ``delete``: a build that is replaced or destroyed leaves its image in place, because it
+    is the rollback target (rule 3).
+    """
+
+    image_id: pulumi.Output[str]
+    """The image in this stack's region."""
+
+    result: pulumi.Output[dict[str, Any]]
+    """What the bake says of itself: ids by region, name, bake key, Packer run uuid, source image, git commit."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        bake_key: str,
+        region: str,
+        content: Mapping[str, Any],
+        access: Mapping[str, Any],
+        environment: Mapping[str, str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the build.
+
+        Args:
+            name: The component's name.
+            bake_key: Changes when, and only when, the image would (rule 1).
+            region: Where it is baked.
+            content: Template variables that are part of the bake key.
+            access: Template variables that only say how Packer reaches AWS. A change of these alone runs the
+                step again, which then adopts the image that is there.
+            environment: How the step reaches AWS.
+            opts: Options of the component.
+        """
+        super().__init__("golden-image:index:ImageBuild", name, None, opts)
+        plan = {"bakeKey": bake_key, "region": region, "variables": dict(content), "access": dict(access)}
+        bake = Command(
+            f"{name}-bake",
+            interpreter=INTERPRETER,
+            create="bake",
+            triggers=[bake_key],
+            stdin=json.dumps(plan, sort_keys=True),
+            environment=dict(environment),
+            # Packer's log goes to stderr, live; the result on stdout is for us.
+            logging=Logging.STDERR,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.result = bake.stdout.apply(json.loads)
+        self.image_id = self.result.apply(lambda result: str(result["images"][region]))
+        self.register_outputs({"imageId": self.image_id, "result": self.result})

@@ -1,0 +1,278 @@
+"""The gate: machines booted from exactly the new image, checked from outside, then stopped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pulumi_aws as aws
+from pulumi_command.local import Command, Logging
+
+from components.steps import INTERPRETER
+from pipeline.model import TAG_ROLE, TAG_VALIDATED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PORTS = {"ssh": 22, "http": 80, "node-exporter": 9100}
+"""What the checks talk to, by name of the rule."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClonePlace:
+    """Where validation machines boot and from where they can be reached.
+
+    Attributes:
+        subnet_id: Their subnet.
+        vpc_id: Its VPC.
+        allowed_cidr: From where SSH and the checked ports are open.
+        address: ``public`` or ``private``: the address that they are checked at.
+    """
+
+    subnet_id: str
+    vpc_id: str
+    allowed_cidr: str
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloneShape:
+    """What a validation machine is.
+
+    Attributes:
+        count: How many boot from the image.
+        instance_type: Their size.
+        user: The user that the image gives the key to.
+        encrypt_root: Whether their root volume is encrypted with the account's default key.
+        keep_minutes: After that long a machine stops itself, at each boot.
+    """
+
+    count: int
+    instance_type: str
+    user: str
+    encrypt_root: bool
+    keep_minutes: int
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A key pair made for one image."""
+
+    private: pulumi.Output[str]
+    name: pulumi.Output[str]
+
+
+class ImageValidation(pulumi.ComponentResource):
+    """An image that proved itself on machines of its own.
+
+    The image id comes out only after the checks passed and the evidence is on the image; on a failure nothing
+    flows, so nothing behind this changes (rule 9). Machines are stopped once the checks passed, stop
+    themselves when they did not, and are replaced with the next image (rule 11).
+    """
+
+    image_id: pulumi.Output[str]
+    """The validated image."""
+
+    validated: pulumi.Output[str]
+    """The evidence: when, which suite, digest of the report."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        role: str,
+        image_id: pulumi.Input[str],
+        suite: str,
+        clones: CloneShape,
+        place: ClonePlace,
+        region: str,
+        timeout_seconds: int,
+        environment: Mapping[str, str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the validation.
+
+        Args:
+            name: The component's name.
+            role: What the image is made for; the checks know it.
+            image_id: The image to validate.
+            suite: Digest of the checks: changed checks boot new machines.
+            clones: What the machines are.
+            place: Where they are.
+            region: AWS region.
+            timeout_seconds: One deadline from the first look to the verdict.
+            environment: How the steps reach AWS.
+            opts: Options of the component.
+        """
+        super().__init__("golden-image:index:ImageValidation", name, None, opts)
+        self._name = name
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._environment = dict(environment)
+        key = self._key(image_id)
+        group = self._security_group(role, place)
+        machines = self._machines(image_id, suite, role, clones, place, key=key, group=group)
+        plan = {
+            "region": region,
+            "role": role,
+            "user": clones.user,
+            "address": place.address,
+            "suite": suite,
+            "timeoutSeconds": timeout_seconds,
+        }
+        verdict = self._verdict(image_id, machines, plan, key)
+        self.validated = verdict.apply(evidence)
+        tag = aws.ec2.Tag(
+            f"{name}-evidence",
+            resource_id=verdict.apply(lambda result: str(result["imageId"])),
+            key=TAG_VALIDATED,
+            value=self.validated,
+            # A displaced image is the next rollback's target: it keeps its evidence (rule 6).
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+        )
+        self._stop(machines, verdict)
+        self.image_id = tag.resource_id
+        self.register_outputs({"imageId": self.image_id, "validated": self.validated})
+
+    def _key(self, image_id: pulumi.Input[str]) -> _Key:
+        """A key made for this image, secret in the state and nowhere else."""
+        made = Command(
+            f"{self._name}-keygen",
+            interpreter=INTERPRETER,
+            create="keygen",
+            triggers=[image_id],
+            stdin=pulumi.Output.json_dumps({"imageId": image_id}),
+            environment=self._environment,
+            # Never `stdout`, which is also the default: it would print the key.
+            logging=Logging.STDERR,
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["stdout"]),
+        )
+        pair = made.stdout.apply(json.loads)
+        public = pulumi.Output.unsecret(pair.apply(lambda keys: str(keys["publicKey"])))
+        registered = aws.ec2.KeyPair(f"{self._name}-key", public_key=public, opts=self._child)
+        return _Key(private=pair.apply(lambda keys: str(keys["privateKey"])), name=registered.key_name)
+
+    def _security_group(self, role: str, place: ClonePlace) -> aws.ec2.SecurityGroup:
+        """In: the checked ports, from one range. Out: everything, as the machines of the role have it."""
+        group = aws.ec2.SecurityGroup(
+            f"{self._name}-clones",
+            description=f"Validation machines of role {role}",
+            vpc_id=place.vpc_id,
+            opts=self._child,
+        )
+        for service, port in PORTS.items():
+            aws.vpc.SecurityGroupIngressRule(
+                f"{self._name}-{service}",
+                security_group_id=group.id,
+                ip_protocol="tcp",
+                from_port=port,
+                to_port=port,
+                cidr_ipv4=place.allowed_cidr,
+                opts=self._child,
+            )
+        # EC2's own allow-all rule is revoked by the provider when it creates the group.
+        aws.vpc.SecurityGroupEgressRule(
+            f"{self._name}-out",
+            security_group_id=group.id,
+            ip_protocol="-1",
+            cidr_ipv4="0.0.0.0/0",
+            opts=self._child,
+        )
+        return group
+
+    def _machines(
+        self,
+        image_id: pulumi.Input[str],
+        suite: str,
+        role: str,
+        clones: CloneShape,
+        place: ClonePlace,
+        *,
+        key: _Key,
+        group: aws.ec2.SecurityGroup,
+    ) -> list[aws.ec2.Instance]:
+        """The clones: same image, same key, no other difference than their name."""
+        return [
+            aws.ec2.Instance(
+                f"{self._name}-clone-{number}",
+                ami=image_id,
+                instance_type=clones.instance_type,
+                subnet_id=place.subnet_id,
+                vpc_security_group_ids=[group.id],
+                key_name=key.name,
+                # No associate_public_ip_address: a stopped machine has no public address, so a refresh would
+                # make the next update replace it. The subnet decides.
+                instance_initiated_shutdown_behavior="stop",
+                # The provider sends the rest only if http_endpoint is given.
+                metadata_options={"http_endpoint": "enabled", "http_tokens": "required"},
+                root_block_device={"encrypted": True} if clones.encrypt_root else None,
+                user_data=user_data(suite=suite, keep_minutes=clones.keep_minutes),
+                user_data_replace_on_change=True,
+                tags={"Name": f"{role}-validation-{number}", "Purpose": "validation", TAG_ROLE: role},
+                opts=self._child,
+            )
+            for number in range(1, clones.count + 1)
+        ]
+
+    def _verdict(
+        self,
+        image_id: pulumi.Input[str],
+        machines: list[aws.ec2.Instance],
+        plan: Mapping[str, Any],
+        key: _Key,
+    ) -> pulumi.Output[dict[str, Any]]:
+        """Run the checks. The step's exit is the gate: on a failure there is no verdict.
+
+        The plan names the machines by id, not by address: addresses change whenever a machine is stopped, and
+        a changed plan would run the checks again.
+        """
+        ids = [machine.id for machine in machines]
+        checks = Command(
+            f"{self._name}-checks",
+            interpreter=INTERPRETER,
+            create="validate",
+            triggers=[*ids, plan["suite"]],
+            stdin=pulumi.Output.json_dumps(
+                {**plan, "imageId": image_id, "instanceIds": ids, "privateKey": key.private}, sort_keys=True
+            ),
+            environment=self._environment,
+            logging=Logging.STDERR,
+            opts=self._child,
+        )
+        # The plan carries the private key; the verdict does not.
+        verdict: pulumi.Output[dict[str, Any]] = pulumi.Output.unsecret(checks.stdout).apply(json.loads)
+        return verdict
+
+    def _stop(self, machines: list[aws.ec2.Instance], verdict: pulumi.Output[dict[str, Any]]) -> None:
+        """Stop the machines once the verdict is there; data flow again, not depends_on."""
+        for number, machine in enumerate(machines, start=1):
+            aws.ec2transitgateway.InstanceState(
+                f"{self._name}-stopped-{number}",
+                instance_id=pulumi.Output.all(machine.id, verdict).apply(lambda pair: str(pair[0])),
+                state="stopped",
+                opts=self._child,
+            )
+
+
+def user_data(*, suite: str, keep_minutes: int) -> str:
+    """Cloud-config that makes a machine stop itself, at every boot anew.
+
+    Args:
+        suite: Digest of the checks. It changes nothing on the machine; a changed text replaces it.
+        keep_minutes: How long it runs.
+    """
+    # A timer and not `shutdown +60`: bootcmd runs at every boot, but before logind is there.
+    return f"""#cloud-config
+# checks: {suite}
+bootcmd:
+  - [systemd-run, --unit=stop-validation-machine, --on-active={keep_minutes}min, systemctl, poweroff]
+"""
+
+
+def evidence(verdict: Mapping[str, Any]) -> str:
+    """The text of the ``Validated`` tag, such as ``2026-01-31T12:00:00Z suite 0a1b2c report 3d4e5f``.
+
+    EC2 allows 256 characters.
+    """
+    return f"{verdict['validatedAt']} suite {verdict['suite'][:16]} report {verdict['digest'][:16]}"

@@ -1,0 +1,69 @@
+"""The consumer: a launch template that names the promoted image literally."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_aws as aws
+
+from pipeline.model import TAG_ROLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class WebFleet(pulumi.ComponentResource):
+    """A launch template for machines of one role.
+
+    It holds a literal image id (rule 8): a machine never starts from "whatever is newest". Every change makes
+    a new version, which becomes the default; consumers use `latest_version`, a number.
+    """
+
+    launch_template_id: pulumi.Output[str]
+    """Such as ``lt-0123456789abcdef0``."""
+
+    latest_version: pulumi.Output[int]
+    """The version that holds the promoted image, from 1."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        role: str,
+        image_id: pulumi.Input[str],
+        instance_type: str,
+        security_group_ids: Sequence[str] = (),
+        instance_profile: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the launch template.
+
+        Args:
+            name: The component's name.
+            role: Name prefix of the template, and the ``Role`` tag of what it launches.
+            image_id: The promoted image.
+            instance_type: Size of the machines.
+            security_group_ids: Their security groups; none means the VPC's default one.
+            instance_profile: Name of their instance profile.
+            opts: Options of the component.
+        """
+        super().__init__("golden-image:index:WebFleet", name, None, opts)
+        tags = {TAG_ROLE: role, "Name": role}
+        template = aws.ec2.LaunchTemplate(
+            f"{name}-template",
+            name_prefix=f"{role}-",
+            image_id=image_id,
+            instance_type=instance_type,
+            update_default_version=True,
+            vpc_security_group_ids=list(security_group_ids) or None,
+            iam_instance_profile={"name": instance_profile} if instance_profile else None,
+            metadata_options={"http_endpoint": "enabled", "http_tokens": "required"},
+            tag_specifications=[{"resource_type": kind, "tags": tags} for kind in ("instance", "volume")],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.launch_template_id = template.id
+        self.latest_version = template.latest_version
+        self.register_outputs(
+            {"launchTemplateId": self.launch_template_id, "latestVersion": self.latest_version}
+        )

@@ -1,0 +1,252 @@
+"""What AWS knows about images and channels. Reads only; every failure becomes one clear error.
+
+boto3 is imported at the first call: a program that asks nothing does not pay for it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import PipelineError
+from pipeline.model import Image, PointerVersion, Subnet, pointer_name
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import ImageTypeDef, SubnetTypeDef
+    from mypy_boto3_ssm import SSMClient
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+ATTEMPTS = 4
+
+_ABSENT_IMAGE = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable")
+
+
+class Catalog:
+    """The images, channels and networks of one account and region.
+
+    Args:
+        region: AWS region.
+        profile: AWS profile, or None for the environment's credentials.
+
+    ``AWS_ENDPOINT_URL`` is followed, as by every AWS client.
+    """
+
+    def __init__(self, *, region: str, profile: str | None = None) -> None:
+        self.region = region
+        self._profile = profile
+
+    def image(self, image_id: str, owners: Sequence[str] = ("self",)) -> Image | None:
+        """The image of that id, or None if there is none that this account can see.
+
+        One call if it is one of the owners', two otherwise, so that the caller can tell "not there" from
+        "somebody else's".
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        found = self._describe_image(image_id, Owners=list(owners))
+        if found is not None:
+            return _image(found, allowed_owner=True)
+        found = self._describe_image(image_id)
+        return None if found is None else _image(found, allowed_owner=False)
+
+    def images(self, image_ids: Sequence[str]) -> dict[str, Image]:
+        """Those of our own images that still exist, by id. One call, however many are asked for.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        if not image_ids:
+            return {}
+        # A filter forgives ids of images that are gone; ImageIds does not.
+        with self._asking("look images up"):
+            answer = self._ec2.describe_images(
+                Owners=["self"], Filters=[{"Name": "image-id", "Values": list(image_ids)}]
+            )
+        return {found["ImageId"]: _image(found, allowed_owner=True) for found in answer["Images"]}
+
+    def newest_image(self, *, owners: Sequence[str], name: str, architecture: str) -> Image | None:
+        """The newest available image that a template's source filter would find, or None.
+
+        Args:
+            owners: Whose images are looked at.
+            name: A name with ``*`` and ``?``.
+            architecture: Such as ``x86_64``.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        wanted = {
+            "name": name,
+            "architecture": architecture,
+            "root-device-type": "ebs",
+            "virtualization-type": "hvm",
+            "state": "available",
+        }
+        with self._asking(f"look up the newest image named {name}"):
+            answer = self._ec2.describe_images(
+                Owners=list(owners),
+                Filters=[{"Name": key, "Values": [value]} for key, value in wanted.items()],
+            )
+        images = [_image(found, allowed_owner=True) for found in answer["Images"]]
+        return max(images, key=lambda image: (image.created, image.id), default=None)
+
+    def pointer(self, role: str, channel: str) -> str | None:
+        """The id of the image that a channel holds, or None if it holds none.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        name = pointer_name(role, channel)
+        with self._asking(f"read the pointer {name}"):
+            try:
+                return self._ssm.get_parameter(Name=name)["Parameter"]["Value"]
+            except self._ssm.exceptions.ParameterNotFound:
+                return None
+
+    def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
+        """What a channel has held, newest first; empty if it never held anything.
+
+        SSM keeps the last 100 versions of a parameter.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        name = pointer_name(role, channel)
+        with self._asking(f"read the history of {name}"):
+            try:
+                pages = list(self._ssm.get_paginator("get_parameter_history").paginate(Name=name))
+            except self._ssm.exceptions.ParameterNotFound:
+                return []
+        versions = [
+            PointerVersion(
+                version=entry["Version"],
+                image_id=entry["Value"],
+                when=entry["LastModifiedDate"],
+                by=entry.get("LastModifiedUser", ""),
+            )
+            for page in pages
+            for entry in page["Parameters"]
+        ]
+        return sorted(versions, key=lambda entry: entry.version, reverse=True)
+
+    def subnet(self, subnet_id: str | None) -> Subnet | None:
+        """The subnet of that id; without an id the first default subnet by zone; or None.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        wanted = ("subnet-id", subnet_id) if subnet_id else ("default-for-az", "true")
+        with self._asking("look subnets up"):
+            answer = self._ec2.describe_subnets(Filters=[{"Name": wanted[0], "Values": [wanted[1]]}])
+        found = min(answer["Subnets"], key=lambda subnet: subnet["AvailabilityZone"], default=None)
+        return None if found is None else _subnet(found)
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3  # noqa: PLC0415
+
+        with self._asking("open a session"):
+            return boto3.Session(region_name=self.region, profile_name=self._profile)
+
+    def _client(self, service: str) -> Any:
+        from botocore.config import Config  # noqa: PLC0415
+
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        )
+        return self._session.client(service, config=config)
+
+    @cached_property
+    def _ec2(self) -> EC2Client:
+        client: EC2Client = self._client("ec2")
+        return client
+
+    @cached_property
+    def _ssm(self) -> SSMClient:
+        client: SSMClient = self._client("ssm")
+        return client
+
+    def _describe_image(self, image_id: str, **arguments: Any) -> ImageTypeDef | None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        with self._asking(f"look up the image {image_id}"):
+            try:
+                images = self._ec2.describe_images(ImageIds=[image_id], IncludeDisabled=True, **arguments)[
+                    "Images"
+                ]
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _ABSENT_IMAGE:
+                    raise
+                return None
+        return images[0] if images else None
+
+    @contextmanager
+    def _asking(self, purpose: str) -> Generator[None]:
+        """Turn what boto3 raises into an error that says what was wanted and how AWS was reached."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise _unanswered(purpose, error, region=self.region, profile=self._profile) from error
+
+
+def _unanswered(purpose: str, error: Exception, *, region: str, profile: str | None) -> PipelineError:
+    """The error for a call that AWS did not answer as it should."""
+    from botocore import exceptions as botocore  # noqa: PLC0415
+
+    if isinstance(error, botocore.ClientError):
+        return PipelineError(
+            f"AWS refused to {purpose}",
+            seen=str(error),
+            allowed=f"credentials that may do it in {region}",
+            change="the credentials in the environment, or aws:profile and aws:region in the stack file",
+        )
+    if isinstance(error, (botocore.ConnectionError, botocore.HTTPClientError)):
+        return PipelineError(
+            f"could not {purpose}: AWS was not reached",
+            seen=str(error),
+            allowed="an endpoint that answers",
+            change="start what AWS_ENDPOINT_URL names, or unset it for AWS itself; check aws:region",
+        )
+    return PipelineError(
+        f"could not {purpose}",
+        seen=str(error),
+        allowed=f"working credentials for {region}" + (f" in profile {profile}" if profile else ""),
+        change="the credentials in the environment, or aws:profile and aws:region in the stack file",
+    )
+
+
+def tags_of(tags: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
+    """EC2's list of tags as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in tags or ()}
+
+
+def _image(found: ImageTypeDef, *, allowed_owner: bool) -> Image:
+    return Image(
+        id=found["ImageId"],
+        name=found.get("Name", ""),
+        owner=found.get("OwnerId", ""),
+        allowed_owner=allowed_owner,
+        state=found.get("State", ""),
+        architecture=found.get("Architecture", ""),
+        created=found.get("CreationDate", ""),
+        tags=tags_of(found.get("Tags")),
+    )
+
+
+def _subnet(found: SubnetTypeDef) -> Subnet:
+    return Subnet(
+        id=found["SubnetId"],
+        vpc_id=found["VpcId"],
+        cidr=found["CidrBlock"],
+        public_by_default=found.get("MapPublicIpOnLaunch", False),
+    )

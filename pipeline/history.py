@@ -1,0 +1,65 @@
+"""What a channel has held, and whether it could hold it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.model import Image, PointerVersion
+
+
+class Reader(Protocol):
+    """The two reads that a history rests on."""
+
+    def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
+        """What a channel has held, newest first."""
+
+    def images(self, image_ids: Sequence[str]) -> dict[str, Image]:
+        """Those of our own images that still exist, by id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry of a channel's record.
+
+    Attributes:
+        pointer: Version, time, identity, image id.
+        image: The image, or None if it is gone.
+        current: Whether the channel holds it now.
+    """
+
+    pointer: PointerVersion
+    image: Image | None
+    current: bool
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why the channel could not go back to it, or None if it could."""
+        if self.image is None:
+            return "gone"
+        if self.image.state != "available":
+            return self.image.state
+        if self.image.revoked is not None:
+            return f"revoked: {self.image.revoked}" if self.image.revoked else "revoked"
+        if self.image.validated is None:
+            return "never validated"
+        return None
+
+
+def read(reader: Reader, *, role: str, channel: str) -> list[Entry]:
+    """A channel's record, newest first. Two reads, however long it is."""
+    versions = reader.pointer_history(role, channel)
+    images = reader.images(sorted({version.image_id for version in versions}))
+    held = versions[0].image_id if versions else None
+    return [
+        Entry(pointer=version, image=images.get(version.image_id), current=version.image_id == held)
+        for version in versions
+    ]
+
+
+def previous_good(entries: Sequence[Entry]) -> Entry | None:
+    """The newest entry with another image than the present one that the channel could go back to."""
+    return next((entry for entry in entries if not entry.current and entry.obstacle is None), None)

@@ -1,0 +1,101 @@
+"""The words of the model: images, channels and their record, as plain values.
+
+Imports neither pulumi nor boto3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+TAG_ROLE = "Role"
+TAG_CHANNEL = "ImageChannel"
+TAG_VALIDATED = "Validated"
+TAG_REVOKED = "Revoked"
+TAG_BAKE_KEY = "BakeKey"
+TAG_GIT_COMMIT = "GitCommit"
+
+POINTER_ROOT = "/golden-image"
+
+
+def pointer_name(role: str, channel: str) -> str:
+    """The SSM parameter that is a channel's authority, such as ``/golden-image/web/prod``."""
+    return f"{POINTER_ROOT}/{role}/{channel}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A machine image as EC2 describes it.
+
+    Attributes:
+        id: Such as ``ami-0123456789abcdef0``.
+        name: Its name, unique per account and region.
+        owner: The 12-digit account that owns it.
+        allowed_owner: Whether that is one of the owners that were asked for.
+        state: EC2's word: ``pending``, ``available``, ``invalid``, ``failed``, ``disabled`` ….
+        architecture: Such as ``x86_64``.
+        created: EC2's creation date, ISO 8601 in UTC.
+        tags: Its tags.
+    """
+
+    id: str
+    name: str
+    owner: str
+    allowed_owner: bool
+    state: str
+    architecture: str
+    created: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def role(self) -> str | None:
+        """What its machines are for, or None for an image that does not say."""
+        return self.tags.get(TAG_ROLE)
+
+    @property
+    def validated(self) -> str | None:
+        """The evidence of its last passed validation, or None."""
+        return self.tags.get(TAG_VALIDATED) or None
+
+    @property
+    def revoked(self) -> str | None:
+        """Why it must not be used, or None."""
+        return self.tags.get(TAG_REVOKED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointerVersion:
+    """One entry of a channel's record.
+
+    Attributes:
+        version: SSM's version number, from 1.
+        image_id: The image that the channel held from then on.
+        when: When it was written, in UTC.
+        by: The ARN of the identity that wrote it.
+    """
+
+    version: int
+    image_id: str
+    when: datetime
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet:
+    """A subnet as EC2 describes it.
+
+    Attributes:
+        id: Such as ``subnet-0123456789abcdef0``.
+        vpc_id: The VPC it belongs to.
+        cidr: Its IPv4 range.
+        public_by_default: Whether a machine launched there gets a public address without asking.
+    """
+
+    id: str
+    vpc_id: str
+    cidr: str
+    public_by_default: bool
