@@ -8,6 +8,9 @@ A stack that does not bake takes an image that exists: the pinned one, or what a
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import pulumi
 
 from components import baking, settings
@@ -16,6 +19,16 @@ from components.web_fleet import WebFleet
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
 from pipeline.select import choose
+
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+def quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say nothing when the engine interrupts this program: it has told which resource failed."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
 
 
 def program() -> None:
@@ -52,6 +65,7 @@ def program() -> None:
     pulumi.export("launchTemplateVersion", fleet.latest_version)
 
 
+sys.excepthook = quiet
 try:
     program()
 except PipelineError as error:

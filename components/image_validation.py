@@ -262,12 +262,11 @@ def user_data(*, suite: str, keep_minutes: int) -> str:
         suite: Digest of the checks. It changes nothing on the machine; a changed text replaces it.
         keep_minutes: How long it runs.
     """
-    # A timer and not `shutdown +60`: bootcmd runs at every boot, but before logind is there.
-    return f"""#cloud-config
-# checks: {suite}
-bootcmd:
-  - [systemd-run, --unit=stop-validation-machine, --on-active={keep_minutes}min, systemctl, poweroff]
-"""
+    # A timer and not `shutdown +60`: bootcmd runs at every boot, but before logind is there. Nor may the timer
+    # wait for sysinit.target, as timers do: that waits for cloud-init, which waits for this command.
+    command = ["systemd-run", "--unit=stop-validation-machine", f"--on-active={keep_minutes}min"]
+    command += ["--timer-property=DefaultDependencies=no", "systemctl", "poweroff"]
+    return f"#cloud-config\n# checks: {suite}\nbootcmd:\n  - {json.dumps(command)}\n"
 
 
 def evidence(verdict: Mapping[str, Any]) -> str:
