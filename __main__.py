@@ -20,7 +20,6 @@ from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
 from pipeline.select import choose
 
-
 if TYPE_CHECKING:
     from types import TracebackType
 

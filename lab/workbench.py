@@ -68,13 +68,13 @@ class Workbench:
     def run(self, *argv: str, env: Mapping[str, str] | None = None) -> Run:
         """Run a command in the copy."""
         started = time.monotonic()
-        process = self.start(*argv, env=env)
-        assert process.stdout is not None  # noqa: S101 - start() asked for a pipe
         lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if self.echo:
-                print(f"    {line}", end="", flush=True)
+        with self.start(*argv, env=env) as process:
+            assert process.stdout is not None  # noqa: S101 - start() asked for a pipe
+            for line in process.stdout:
+                lines.append(line)
+                if self.echo:
+                    print(f"    {line}", end="", flush=True)
         return Run(process.wait(), "".join(lines), time.monotonic() - started)
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_MARK = ".complete"
+
 
 def root() -> Path:
     """Folder of the cache: ``GOLDEN_IMAGE_CACHE``, or golden-image below XDG's cache folder."""
@@ -18,6 +20,11 @@ def root() -> Path:
     if override:
         return Path(override).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "golden-image"
+
+
+def has(kind: str, key: str) -> bool:
+    """Whether an entry is there, complete."""
+    return (root() / kind / key / _MARK).exists()
 
 
 def entry(kind: str, key: str, build: Callable[[Path], None]) -> Path:
@@ -33,7 +40,7 @@ def entry(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     """
     folder = root() / kind / key
     folder.parent.mkdir(parents=True, exist_ok=True)
-    complete = folder / ".complete"
+    complete = folder / _MARK
     with folder.with_name(f"{key}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():

@@ -162,7 +162,9 @@ def _commands(tool: Tool, mode: str, companions: tuple[Tool, ...] = ()) -> dict[
     if mode == "auto":
         if _on_path(tool, needed):
             return {}
-        downloaded = _download(tool)
+        # Once built, it is not asked for again.
+        built = all(cache.has("tools", one.key()) for one in (tool, *companions))
+        downloaded = None if built else _download(tool)
         if downloaded is not None:
             return {name: downloaded / name for name in needed}
     found: dict[str, Path] = {}

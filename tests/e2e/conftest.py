@@ -1,0 +1,62 @@
+"""A lab of the tests' own, and working copies of the project to drive in it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import host, leftovers
+from lab.settings import LabSettings
+from lab.workbench import PROJECT, Workbench, lab_of
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is marked e2e, and says plainly why it is skipped where the lab cannot run."""
+    problem = host.missing_requirement()
+    for item in items:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.e2e)
+        if problem:
+            item.add_marker(pytest.mark.skip(reason=f"the lab cannot run here: {problem}"))
+
+
+def lab_command(*words: str, name: str = "test") -> subprocess.CompletedProcess[str]:
+    """Run `python -m lab …` for the lab called `name`."""
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *words], cwd=PROJECT, env={**os.environ, "GOLDEN_IMAGE_LAB": name},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def wipe(settings: LabSettings) -> None:
+    """Stop a lab and forget what it knew; nothing of it may be left."""
+    done = lab_command("reset", name=settings.name)
+    assert done.returncode == 0, done.stderr
+    left = {kind: names for kind, names in leftovers.find(settings).items() if names}
+    assert not left, f"the lab left {left} behind"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[LabSettings]:
+    """A lab that is up, new and empty."""
+    settings = lab_of("test")
+    wipe(settings)
+    started = lab_command("up")
+    assert started.returncode == 0, started.stderr
+    yield settings
+    wipe(settings)
+
+
+@pytest.fixture(scope="module")
+def bench(lab: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """A working copy with stacks of its own. The account is everybody's; an image that is there is adopted."""
+    folder = tmp_path_factory.mktemp("work")
+    bench = Workbench(lab, folder / "project", echo=True)
+    backend = folder / "state"
+    backend.mkdir()
+    bench.env["PULUMI_BACKEND_URL"] = f"file://{backend}"
+    return bench
