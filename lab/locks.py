@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -25,13 +26,16 @@ def release(settings: LabSettings, stack: str) -> list[int]:
     Raises:
         LabError: Pulumi could not release it.
     """
-    folder = settings.backend_dir / ".pulumi" / "locks"
+    variables = environment.variables(settings)
+    # A working copy may have a backend of its own, as the tests' have.
+    backend = os.environ.get("PULUMI_BACKEND_URL", variables["PULUMI_BACKEND_URL"])
+    folder = Path(backend.removeprefix("file://")) / ".pulumi" / "locks"
     holders = [json.loads(file.read_text())["pid"] for file in folder.glob(f"**/{stack}/*.json")]
     if not holders or any(_is_pulumi(pid) for pid in holders):
         return []
     done = subprocess.run(
         ["pulumi", "cancel", "--yes", "--non-interactive", "--stack", stack],
-        env={**os.environ, **environment.variables(settings)},
+        env={**os.environ, **variables, "PULUMI_BACKEND_URL": backend},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:

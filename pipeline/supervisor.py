@@ -78,12 +78,13 @@ def _is_alive(pid: int, created: float) -> bool:
 
 
 def _prepare_command() -> None:
-    """In the child: take SIGINT again, and be interrupted by the kernel should the supervisor be killed.
+    """In the child: take SIGINT again, and be told by the kernel should the supervisor be killed.
 
-    A Go program that starts with SIGINT ignored goes on ignoring it (Go, package os/signal).
+    A Go program that starts with SIGINT ignored goes on ignoring it (Go, package os/signal). The kernel signals
+    this one process only, and Packer's wrapper hands SIGTERM on, but not SIGINT (Packer, main.go).
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    dies_with_parent(signal.SIGINT)
+    dies_with_parent(signal.SIGTERM)
 
 
 class Supervision:
@@ -138,7 +139,9 @@ class Supervision:
         if self._interrupted_at is None:
             self._interrupted_at = time.monotonic()
             self._note(f"interrupted ({why}): the command cleans up")
-            self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):
+                # To its whole group, as a terminal does: `packer` is a wrapper that leaves SIGINT to its child.
+                os.killpg(self._process.pid, signal.SIGINT)
 
     def _note(self, text: str) -> None:
         self._log.write(f"==> supervisor: {text}\n".encode())

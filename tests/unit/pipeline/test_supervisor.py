@@ -15,17 +15,25 @@ import pytest
 
 from pipeline import packer, supervisor
 
+# Like Packer: a wrapper that leaves SIGINT to its child, hands SIGTERM on, and ends as the child ends.
 COMMAND = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
 here = pathlib.Path(sys.argv[1])
-def clean_up(*_):
+child = 0
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+def clean_up(number, _):
     with (here / "signals").open("a") as signals:
-        signals.write("SIGINT\\n")
+        signals.write(signal.Signals(number).name + "\\n")
     if sys.argv[2] == "obedient":
         print("cleaned up", flush=True)
         (here / "clean").touch()
         sys.exit(1)
 signal.signal(signal.SIGINT, clean_up)
+signal.signal(signal.SIGTERM, clean_up)
 print("started", flush=True)
 while True:
     time.sleep(0.05)
