@@ -12,6 +12,8 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
 # The environment in which AWS tools talk to the lab.
 LAB_ENV = eval "$$(python -m lab env)"
+# Two labs side by side; a file's tests stay together.
+WORKERS = --numprocesses 2 --dist loadfile
 STACK_FILE = lab/stacks/Pulumi.$(STACK).yaml
 
 .PHONY: help setup demo test unit lint e2e bench lab preview up destroy rollback clean lock
@@ -27,7 +29,7 @@ demo: setup ## Show the whole life of an image, on this machine, for real (a few
 
 test: setup ## Lint, unit tests and, with root on Linux, end-to-end tests in the lab
 	@python -m tools.checks
-	@python -m pytest
+	@python -m pytest $(WORKERS)
 
 unit: setup ## Only the unit tests
 	@python -m pytest tests/unit
@@ -36,7 +38,7 @@ lint: setup ## Only the linters
 	@python -m tools.checks
 
 e2e: setup ## Only the end-to-end tests
-	@python -m pytest tests/e2e
+	@python -m pytest $(WORKERS) tests/e2e
 
 bench: setup ## Measure against a bare packer build and an empty program
 	@python -m tests.bench
@@ -61,15 +63,15 @@ rollback: ## Write STACK's previous good image into its stack file, as a line to
 	@$(LAB_ENV); python -m pipeline rollback $(STACK) --config-file $(STACK_FILE)
 
 clean: ## Stop the labs, forget what they knew, remove the links to tools and packages
-	@for lab in main demo test; do \
+	@for lab in main demo test test2 spare; do \
 	  if [ "$$(id -u)" = 0 ] && [ -x .venv/bin/python ]; then GOLDEN_IMAGE_LAB=$$lab python -m lab reset; fi; \
 	done
 	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache
 	@echo "the cache stays: $${GOLDEN_IMAGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/golden-image}"
 
-lock: ## Pin the newest allowed versions again, with hashes
+lock: setup ## Pin the newest allowed versions again, with hashes
 	@for name in requirements requirements-dev; do \
-	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  .venv/bootstrap/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --custom-compile-command 'make lock' --quiet --upgrade \
 	    $$name.in --output-file $$name.txt; \
 	done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import TYPE_CHECKING, Any
 
 import dill
@@ -10,7 +11,7 @@ from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
 from moto.iam.models import iam_backends
-from moto.ssm.models import ssm_backends
+from moto.ssm.models import ParameterDict, ssm_backends
 from moto.sts.models import sts_backends
 
 from lab import base_image
@@ -39,20 +40,17 @@ SOURCE_OWNER = "136693071363"
 def prepare(settings: LabSettings, store: LayerStore) -> None:
     """Give a new account the lab's subnet and the source image."""
     backend = ec2()
-    by_zone = sorted(
-        ((zone, subnet) for zone, subnets in backend.subnets.items() for subnet in subnets.values()),
-        key=lambda pair: pair[0],
-    )
-    for zone, subnet in by_zone:
-        if subnet.cidr_block == str(settings.subnet):
-            # A known id, so that stack config can name it. The others go: they are not on the bridge.
-            del backend.subnets[zone][subnet.id]
-            subnet.id = lab_settings.SUBNET_ID
-            backend.subnets[zone][subnet.id] = subnet
-            # As on AWS, where the first addresses are the router's and the name server's.
-            subnet._reserved_ips.update(settings.subnet.network_address + n for n in (1, 2, 3))  # noqa: SLF001
-        else:
-            backend.delete_subnet(subnet.id)
+    for subnets in list(backend.subnets.values()):
+        for subnet_id in list(subnets):
+            backend.delete_subnet(subnet_id)  # not on the bridge
+    zone = f"{lab_settings.REGION}a"
+    subnet = backend.create_subnet(backend.default_vpc.id, str(settings.subnet), availability_zone=zone)
+    # A known id, so that stack config can name it.
+    del backend.subnets[zone][subnet.id]
+    subnet.id = lab_settings.SUBNET_ID
+    backend.subnets[zone][subnet.id] = subnet
+    # As on AWS, where the first addresses are the router's and the name server's.
+    subnet._reserved_ips.update(settings.subnet.network_address + n for n in (1, 2, 3))  # noqa: SLF001
     image_id = f"ami-{base_image.key():0<17}"
     distribution, codename = base_image.host_release()
     backend.amis[image_id] = Ami(
@@ -68,9 +66,17 @@ def prepare(settings: LabSettings, store: LayerStore) -> None:
         root_device_name="/dev/xvda",
         hypervisor="xen",
         creation_date=utcnow(),
-        region_name=f"{lab_settings.REGION}a",
+        region_name=zone,
     )
     store.add(image_id, [BASE])
+
+
+def _reduce_parameters(found: ParameterDict) -> tuple[Any, ...]:
+    """How SSM's parameters are written down: as a defaultdict they would name the wrong constructor arguments."""
+    return ParameterDict, (found.account_id, found.region_name), vars(found), None, iter(found.items())
+
+
+copyreg.pickle(ParameterDict, _reduce_parameters)  # type: ignore[arg-type]
 
 
 def save(path: Path) -> None:

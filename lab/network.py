@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError
+from lab.settings import TABLE_PREFIX
 
 if TYPE_CHECKING:
     from lab.settings import LabSettings
@@ -36,8 +37,12 @@ def bridge_exists(settings: LabSettings) -> bool:
 
 def table_exists(settings: LabSettings) -> bool:
     """Whether the lab's nftables table is there."""
-    tables = json.loads(_run("nft", "-j", "list", "tables"))["nftables"]
-    return any(row["table"]["name"] == settings.nft_table for row in tables if "table" in row)
+    return settings.nft_table in _tables()
+
+
+def _tables() -> list[str]:
+    rows = json.loads(_run("nft", "-j", "list", "tables"))["nftables"]
+    return [row["table"]["name"] for row in rows if "table" in row]
 
 
 def _is_ours(settings: LabSettings) -> bool:
@@ -85,7 +90,7 @@ def up(settings: LabSettings) -> None:
     _run("ip", "link", "set", settings.bridge, "up")
     _run("nft", "-f", "-", stdin=_rules(settings))
     if FORWARD_SWITCH.read_text().strip() != "1":
-        (settings.state_dir / "ip_forward.was").write_text(FORWARD_SWITCH.read_text())
+        _switch_record(settings).write_text(FORWARD_SWITCH.read_text())
         FORWARD_SWITCH.write_text("1\n")
 
 
@@ -112,7 +117,13 @@ def down(settings: LabSettings) -> None:
         _run("nft", "delete", "table", "ip", settings.nft_table)
     if bridge_exists(settings) and _is_ours(settings):
         _run("ip", "link", "delete", settings.bridge)
-    was = settings.state_dir / "ip_forward.was"
-    if was.exists():
+    was = _switch_record(settings)
+    # Labs can run side by side; the last one puts the host's switch back.
+    if was.exists() and not any(name.startswith(TABLE_PREFIX) for name in _tables()):
         FORWARD_SWITCH.write_text(was.read_text())
         was.unlink()
+
+
+def _switch_record(settings: LabSettings) -> Path:
+    """What the host's switch said before the first lab turned it."""
+    return settings.state_dir.parent / "ip_forward.was"

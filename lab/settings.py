@@ -1,7 +1,7 @@
 """Where a lab keeps its things, and which part of the host's network it takes.
 
-Three labs can run side by side, so that a test run or a demo never touches the one somebody works in:
-``main`` (``make lab``), ``demo`` and ``test``. Each has a subnet, a bridge, a port and a folder of its own.
+Several labs can run side by side, so that a test run or a demo never touches the one somebody works in: ``main``
+(``make lab``), ``demo``, and three of the tests. Each has a subnet, a bridge, a port and a folder of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ VPC_CIDR = ipaddress.IPv4Network("172.31.0.0/16")
 SUBNET_ID = "subnet-01ab01ab01ab01ab0"
 """The lab's one subnet; a fixed id, so that stack config under lab/ can name it."""
 
-NAMES = ("main", "demo", "test")
+TABLE_PREFIX = "golden_image_lab_"
+"""How the nftables tables of all labs begin."""
+
+NAMES = ("main", "demo", "test", "test2", "spare")
 FIRST_PORT = 4577
 
 
@@ -58,7 +61,7 @@ class LabSettings:
     @property
     def nft_table(self) -> str:
         """Name of the nftables table (family ip) that gives the machines a way out."""
-        return f"golden_image_lab_{self.name}"
+        return f"{TABLE_PREFIX}{self.name}"
 
     @property
     def cgroup(self) -> str:

@@ -24,7 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"the lab cannot run here: {problem}"))
 
 
-def lab_command(*words: str, name: str = "test") -> subprocess.CompletedProcess[str]:
+LABS = {"master": "test", "gw0": "test", "gw1": "test2"}
+"""Which lab a worker of pytest-xdist drives."""
+
+
+def lab_command(*words: str, name: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m lab …` for the lab called `name`."""
     return subprocess.run(
         [sys.executable, "-m", "lab", *words], cwd=PROJECT, env={**os.environ, "GOLDEN_IMAGE_LAB": name},
@@ -43,9 +47,9 @@ def wipe(settings: LabSettings) -> None:
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LabSettings]:
     """A lab that is up, new and empty."""
-    settings = lab_of("test")
+    settings = lab_of(LABS[os.environ.get("PYTEST_XDIST_WORKER", "master")])
     wipe(settings)
-    started = lab_command("up")
+    started = lab_command("up", name=settings.name)
     assert started.returncode == 0, started.stderr
     yield settings
     wipe(settings)

@@ -1,0 +1,87 @@
+"""Images that are broken in one way, made in seconds: a machine of a good image, changed, and imaged again."""
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from lab.workbench import PROJECT, Workbench
+
+USER = "admin"
+LOGIN_SECONDS = 60
+SSH_FAILED = 255  # ssh(1), EXIT STATUS
+
+
+@dataclass(frozen=True)
+class Forge:
+    """Makes images in a bench's lab.
+
+    Attributes:
+        bench: A working copy.
+        folder: For the key that opens the machines.
+    """
+
+    bench: Workbench
+    folder: Path
+
+    def image(self, parent: str, script: str, *, clean: bool = True) -> str:
+        """An image of a machine of `parent` on which `script` has run as root, after the bake's clean-up.
+
+        It bears the bake key of the bench's present content, so that the next update adopts it as its bake.
+        """
+        ec2 = self.bench.client("ec2")
+        name = f"forge-{time.monotonic_ns()}"
+        key = self._key(ec2, name)
+        instance = ec2.run_instances(
+            ImageId=parent, InstanceType="t3.micro", KeyName=name, MinCount=1, MaxCount=1
+        )["Instances"][0]
+        whole = (PROJECT / "packer/scripts/clean.sh").read_text() if clean else ""
+        self._run(instance["PrivateIpAddress"], key, f"{whole}\n{script}\n")
+        image: str = ec2.create_image(InstanceId=instance["InstanceId"], Name=name)["ImageId"]
+        ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+        ec2.delete_key_pair(KeyName=name)
+        tags = {"BakeKey": self.bake_key(), "Role": "web", "ManagedBy": "packer", "Name": name}
+        ec2.create_tags(Resources=[image], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+        return image
+
+    def bake_key(self) -> str:
+        """The key that an update would bake now."""
+        argv = self.bench.pulumi_argv("preview", "dev", "--json")
+        done = subprocess.run(
+            argv, cwd=self.bench.folder, env=self.bench.env, capture_output=True, text=True, check=False
+        )
+        steps = json.loads(done.stdout)["steps"]
+        bake = next(step for step in steps if step["urn"].endswith("::build-bake"))
+        key: str = bake["newState"]["inputs"]["triggers"][0]
+        return key
+
+    def _key(self, ec2: Any, name: str) -> Path:
+        key = Ed25519PrivateKey.generate()
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        ec2.import_key_pair(KeyName=name, PublicKeyMaterial=public)
+        return path
+
+    def _run(self, address: str, key: Path, script: str) -> None:
+        ssh = [
+            "ssh", "-F", "/dev/null", "-i", str(key), "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR",
+            "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=2",
+            f"{USER}@{address}",
+        ]  # fmt: skip
+        deadline = time.monotonic() + LOGIN_SECONDS
+        wait = [*ssh, "systemctl is-system-running --wait"]
+        # sshd comes up in the middle of the boot.
+        while subprocess.run(wait, capture_output=True, check=False).returncode == SSH_FAILED:
+            assert time.monotonic() < deadline, f"{address} never let us in"
+            time.sleep(0.2)
+        done = subprocess.run(
+            [*ssh, "sudo sh -eu"], input=script, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
