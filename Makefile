@@ -32,7 +32,7 @@ test: setup ## Lint, unit tests and, with root on Linux, end-to-end tests in the
 	@python -m pytest $(WORKERS)
 
 unit: setup ## Only the unit tests
-	@python -m pytest tests/unit
+	@python -m pytest $(WORKERS) tests/unit
 
 lint: setup ## Only the linters
 	@python -m tools.checks

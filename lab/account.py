@@ -76,7 +76,7 @@ def _reduce_parameters(found: ParameterDict) -> tuple[Any, ...]:
     return ParameterDict, (found.account_id, found.region_name), vars(found), None, iter(found.items())
 
 
-copyreg.pickle(ParameterDict, _reduce_parameters)  # type: ignore[arg-type]
+copyreg.pickle(ParameterDict, _reduce_parameters)
 
 
 def save(path: Path) -> None:

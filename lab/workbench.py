@@ -185,20 +185,28 @@ class Machine:
         Raises:
             LabError: It did not answer in time.
         """
+        self.wait_for(80)
+        return httpx.get(f"http://{self.address}{path}", timeout=10)
+
+    def wait_for(self, port: int) -> None:
+        """Return once a TCP port answers.
+
+        Raises:
+            LabError: It did not in time.
+        """
         deadline = time.monotonic() + ANSWER_SECONDS
         while True:
             try:
-                with socket.create_connection((self.address, 80), timeout=1):
-                    break
+                with socket.create_connection((self.address, port), timeout=1):
+                    return
             except OSError as error:
                 if time.monotonic() > deadline:
                     raise LabError(
-                        f"{self.instance_id} ({self.address}) did not answer on port 80 within "
+                        f"{self.instance_id} ({self.address}) did not answer on port {port} within "
                         f"{ANSWER_SECONDS:.0f} s: {error}",
                         hint=f"python -m lab console {self.instance_id}",
                     ) from error
                 time.sleep(0.1)
-        return httpx.get(f"http://{self.address}{path}", timeout=10)
 
     def version(self) -> dict[str, str]:
         """What the page says of the image: version, build, commit."""

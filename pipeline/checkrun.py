@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ def run(
     """
     argv = [
         sys.executable, "-m", "pytest", str(folder), "-c", os.devnull, f"--rootdir={folder}", "-q",
-        "-p", "no:cacheprovider", "-p", "pipeline.results", "--import-mode=importlib",
+        "--continue-on-collection-errors", "--import-mode=importlib",
+        "-p", "no:cacheprovider", "-p", "pipeline.results",
         f"--ssh-config={access.config}",
         "--hosts=" + ",".join(f"ssh://{access.user}@{clone.address}" for clone in clones),
     ]  # fmt: skip
@@ -59,34 +61,40 @@ def run(
         results.DESCRIPTOR_VARIABLE: str(write),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    process = subprocess.Popen(
-        argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", pass_fds=[write], start_new_session=True, preexec_fn=dies_with_parent,  # noqa: PLW1509 - no threads now
-    )  # fmt: skip
-    os.close(write)
     found = []
-    try:
-        for line in _lines(read, deadline):
-            result = results.parse(line)
-            found.append(result)
-            where = names.get(result.address, "all machines")
-            say(f"{where}: {result.check} {MARKS[result.outcome]} ({result.seconds:.1f} s)")
-        output, _ = process.communicate(timeout=deadline.remaining() or 1)
-    except (TimeoutError, subprocess.TimeoutExpired):
-        raise PipelineError(
-            f"the checks did not end within {deadline.seconds:.0f} s",
-            seen=f"{len(found)} results; the last: {found[-1].check}" if found else "no result",
-            change="golden-image:validation.timeoutSeconds in the stack file, or the check that hangs",
-        ) from None
-    finally:
-        os.close(read)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with (
+        # A file, for nobody reads a pipe while the results come.
+        tempfile.TemporaryFile("w+", errors="replace") as output,
+        subprocess.Popen(
+            argv, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            pass_fds=[write], start_new_session=True,
+            preexec_fn=dies_with_parent,  # noqa: PLW1509 - there are no threads now
+        ) as process,
+    ):  # fmt: skip
+        os.close(write)
+        try:
+            for line in _lines(read, deadline):
+                result = results.parse(line)
+                found.append(result)
+                where = names.get(result.address, "all machines")
+                say(f"{where}: {result.check} {MARKS[result.outcome]} ({result.seconds:.1f} s)")
+            process.wait(deadline.remaining() or 1)
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise PipelineError(
+                f"the checks did not end within {deadline.seconds:.0f} s",
+                seen=f"{len(found)} results; the last: {found[-1].check}" if found else "no result",
+                change="golden-image:validation.timeoutSeconds in the stack file, or the check that hangs",
+            ) from None
+        finally:
+            os.close(read)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        output.seek(0)
+        tail = output.read().splitlines()[-20:]
     if process.returncode not in _RAN or not found:
         raise PipelineError(
             f"the checks could not be run (pytest's exit status {process.returncode})",
-            seen="\n".join(output.splitlines()[-20:]),
+            seen="\n".join(tail),
             change=f"{folder}/",
         )
     return found

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from pipeline.errors import PipelineError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,8 +26,17 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``publicKey`` (one line) and ``privateKey`` (PEM); the resource marks them secret.
+
+    Raises:
+        PipelineError: The plan names no image.
     """
+    image_id = plan.get("imageId")
+    if not isinstance(image_id, str):
+        raise PipelineError(
+            "the plan on standard input lacks 'imageId'",
+            change="`bin/step keygen` is started by the program; see components/image_validation.py",
+        )
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
-    return {"publicKey": f"{public} validation-of-{plan['imageId']}", "privateKey": private}
+    return {"publicKey": f"{public} validation-of-{image_id}", "privateKey": private}

@@ -31,6 +31,9 @@ WAIT_SECONDS = GRACE_SECONDS + 60
 
 TAIL_LINES = 25
 
+_STARTED = "==> "
+"""How Packer begins the lines of a build that has started."""
+
 
 def state_folder(key: str) -> Path:
     """Where the files of a key's bakes are kept (XDG's state folder): variables, manifest, log, lock."""
@@ -97,7 +100,6 @@ def build(folder: Path, variables: Mapping[str, Any], lock: IO[str]) -> Artifact
     manifest.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
     _check(["packer", "init", str(TEMPLATE)], "the Packer plugins cannot be installed")
-    _check(["packer", "validate", f"-var-file={values}", str(TEMPLATE)], "the Packer template is not valid")
     status = _supervised(
         ["packer", "build", "-color=false", f"-var-file={values}", str(TEMPLATE)], log=log, lock=lock
     )
@@ -151,6 +153,13 @@ def _supervised(argv: list[str], *, log: Path, lock: IO[str]) -> int:
 def _failure(status: int, text: str, log: Path) -> PipelineError:
     if status == supervisor.INTERRUPTED:
         return PipelineError("the bake was interrupted, and has cleaned up", change="run it again")
+    if _STARTED not in text:
+        # It looks at the whole template before it does anything, and says what is wrong in its own words.
+        return PipelineError(
+            "the Packer template is not valid",
+            seen=text.strip(),
+            change=f"{TEMPLATE}/, or the values given to it",
+        )
     known = diagnose(text)
     lines = [line for line in text.splitlines() if line.strip()]
     return PipelineError(

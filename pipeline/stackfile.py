@@ -9,6 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PipelineError
@@ -93,7 +94,7 @@ class StackFile:
                     lines[row] += "\n"
                 lines.insert(row + 1, f"{' ' * column}{PIN}: {image_id}\n")
         new = StackFile(self.path, "".join(lines))
-        if not written or dict(new._config()) != {**config, PIN: image_id}:
+        if not written or not new._says({**config, PIN: image_id}):
             raise PipelineError(
                 f"{self.path} is not written as this command expects",
                 allowed="one config key a line, as `pulumi config set` writes them",
@@ -120,15 +121,26 @@ class StackFile:
         new.chmod(self.path.stat().st_mode)
         new.replace(self.path)
 
-    def _config(self) -> Any:
+    def _says(self, config: dict[str, Any]) -> bool:
         try:
-            config = YAML(typ="rt").load(StringIO(self.text))["config"]
-            config.lc  # noqa: B018 - a mapping has it
-        except (YAMLError, TypeError, KeyError, AttributeError) as error:
-            raise PipelineError(
-                f"{self.path} is no stack file",
-                seen=str(error),
-                allowed="YAML with a mapping called config",
-                change=str(self.path),
-            ) from error
+            return dict(self._config()) == config
+        except PipelineError:
+            return False
+
+    def _config(self) -> CommentedMap:
+        try:
+            whole = YAML(typ="rt").load(StringIO(self.text))
+        except YAMLError as error:
+            raise self._not_one(str(error)) from error
+        config = whole.get("config") if isinstance(whole, CommentedMap) else None
+        if not isinstance(config, CommentedMap):
+            raise self._not_one("no mapping called config")
         return config
+
+    def _not_one(self, seen: str) -> PipelineError:
+        return PipelineError(
+            f"{self.path} is no stack file",
+            seen=seen,
+            allowed="YAML with a mapping called config",
+            change=str(self.path),
+        )

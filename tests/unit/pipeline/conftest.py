@@ -1,13 +1,23 @@
 """A Packer of the tests' own, and an EC2 of moto's."""
 
+import functools
 import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
 from moto import mock_aws
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_loader() -> Iterator[None]:
+    """Read the model of each AWS service once, and not once a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture

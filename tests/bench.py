@@ -1,0 +1,179 @@
+"""`make bench`: the project against the bare tools, both sides in one run.
+
+Times are of this machine at this moment; the ratios are what counts. Exit status: 0 measured · 1 a run failed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from ruamel.yaml import YAML
+
+from lab import keeper, leftovers
+from lab.environment import install_plugins
+from lab.errors import LabError
+from lab.workbench import Machine, Run, Workbench, lab_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROUNDS = 2
+QUICK_ROUNDS = 5
+EMPTY = "empty"
+
+
+@dataclass
+class Comparison:
+    """Two ways of doing a thing, and how much longer ours may take."""
+
+    title: str
+    ours: str
+    theirs: str
+    aim: float
+    extra: float = 0.0
+    ours_seconds: list[float] = field(default_factory=list)
+    theirs_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """Median of ours, less what the aim allows on top, by median of theirs."""
+        ours = statistics.median(self.ours_seconds) - self.extra
+        return ours / statistics.median(self.theirs_seconds)
+
+
+def must(run: Run) -> float:
+    """The seconds of a run that succeeded.
+
+    Raises:
+        LabError: It failed.
+    """
+    if run.status != 0:
+        raise LabError(f"status {run.status}:\n{run.output[-3000:]}", hint="nothing was measured")
+    return run.seconds
+
+
+def bake(bench: Workbench) -> Comparison:
+    """`pulumi up` of dev from nothing against a bare `packer build` of the same template."""
+    boot = _boot_seconds(bench)
+    comparison = Comparison("dev from nothing", "pulumi up", "packer build", aim=1.25, extra=boot)
+    config = YAML(typ="safe").load(bench.stack_file("dev"))["config"]
+    values = bench.folder / "bench.json"
+    for number in range(ROUNDS):
+        bench.set_version(f"9.{number}.0")
+        argv = bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")
+        comparison.ours_seconds.append(must(bench.run(*argv)))
+        must(bench.run(*bench.pulumi_argv("destroy", "dev", "--yes", "--skip-preview")))
+        variables: dict[str, Any] = dict(config["golden-image:bake"]["variables"])
+        values.write_text(json.dumps({**variables, "manifest_path": str(bench.folder / "manifest.json")}))
+        comparison.theirs_seconds.append(must(bench.run("packer", "build", f"-var-file={values}", "packer")))
+    return comparison
+
+
+def _boot_seconds(bench: Workbench) -> float:
+    """From RunInstances to an answer on port 22, for a machine of the source image."""
+    ec2 = bench.client("ec2")
+    source = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*-lab"]}])["Images"][0]["ImageId"]
+    started = time.monotonic()
+    instance = ec2.run_instances(ImageId=source, InstanceType="t3.micro", MinCount=1, MaxCount=1)[
+        "Instances"
+    ][0]
+    Machine(bench, instance["InstanceId"], instance["PrivateIpAddress"]).wait_for(22)
+    seconds = time.monotonic() - started
+    ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    return seconds
+
+
+def preview(bench: Workbench) -> Comparison:
+    """A preview of prod that finds nothing to do against that of a program that declares nothing."""
+    must(bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
+    must(bench.run(*bench.pulumi_argv("up", "prod", "--yes", "--skip-preview")))
+    folder = bench.folder.parent / EMPTY
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(
+        "name: empty\nruntime:\n  name: python\n  options:\n    toolchain: pip\n    virtualenv: .venv\n"
+    )
+    (folder / "__main__.py").write_text('"""Nothing."""\n\nimport pulumi  # noqa: F401\n')
+    (folder / ".venv").symlink_to((bench.folder / ".venv").resolve())
+    empty = [
+        "pulumi",
+        "preview",
+        "--stack",
+        EMPTY,
+        "--non-interactive",
+        "--color=never",
+        "--cwd",
+        str(folder),
+    ]
+    must(bench.run("pulumi", "stack", "init", EMPTY, "--non-interactive", "--cwd", str(folder)))
+    ours = bench.pulumi_argv("preview", "prod", "--expect-no-changes")
+    comparison = Comparison(
+        "prod, nothing to do", "pulumi preview", "pulumi preview of an empty program", aim=1.3
+    )
+    for _ in range(QUICK_ROUNDS):
+        comparison.ours_seconds.append(must(bench.run(*ours)))
+        comparison.theirs_seconds.append(must(bench.run(*empty)))
+    return comparison
+
+
+MEASUREMENTS: tuple[Callable[[Workbench], Comparison], ...] = (bake, preview)
+
+
+def show(comparisons: list[Comparison]) -> None:
+    """Both sides, in seconds, and the ratio."""
+    table = Table(title="medians, in seconds", title_justify="left")
+    for name in ("what", "ours", "s", "against", "s", "ratio", "aim"):
+        table.add_column(name, justify="right" if name in ("s", "ratio", "aim") else "left")
+    for one in comparisons:
+        less = f" less one boot ({one.extra:.1f})" if one.extra else ""
+        table.add_row(
+            one.title,
+            one.ours + less,
+            f"{statistics.median(one.ours_seconds):.1f}",
+            one.theirs,
+            f"{statistics.median(one.theirs_seconds):.1f}",
+            f"{one.ratio:.2f}",
+            f"≤ {one.aim}",
+        )
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
+
+
+def main() -> int:
+    """Measure in a lab of its own, which is gone afterwards."""
+    settings = lab_of("test")
+    done: list[Comparison] = []
+    status = 0
+    try:
+        keeper.down(settings)
+        shutil.rmtree(settings.state_dir, ignore_errors=True)
+        keeper.up(settings)
+        install_plugins(settings)
+        work = settings.state_dir / "bench"
+        work.mkdir()
+        bench = Workbench(settings, work / "project", echo=False)
+        for measure in MEASUREMENTS:
+            print(f"measuring: {(measure.__doc__ or '').rstrip('.')} …", flush=True)  # noqa: T201
+            done.append(measure(bench))
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        status = 1
+    finally:
+        keeper.down(settings)
+        shutil.rmtree(settings.state_dir, ignore_errors=True)
+    left = [name for names in leftovers.find(settings).values() for name in names]
+    if left:
+        print(f"error: the lab left {left} behind", file=sys.stderr)  # noqa: T201
+        status = 1
+    show(done)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""What the components declare, seen by an engine that only takes notes."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import settings as runtime_settings
+
+from components.image_build import ImageBuild
+from components.image_promotion import ImagePromotion
+from components.image_validation import ClonePlace, CloneShape, ImageValidation, evidence, user_data
+from components.web_fleet import WebFleet
+
+IMAGE = "ami-0123456789abcdef0"
+VERDICT = {
+    "imageId": IMAGE,
+    "validatedAt": "2026-01-31T12:00:00Z",
+    "suite": "s" * 32,
+    "digest": "d" * 64,
+    "checks": [],
+}
+OUTPUT = {
+    "bake": {"images": {"eu-west-1": IMAGE}},
+    "keygen": {"publicKey": "ssh-ed25519 AAAA", "privateKey": "very private"},
+    "validate": VERDICT,
+}
+
+
+class Notes(pulumi.runtime.Mocks):
+    """Notes each resource, and answers as its provider would."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, dict[str, Any]] = {}
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        self.inputs[args.name] = dict(args.inputs)
+        outputs = dict(args.inputs)
+        if args.typ == "command:local:Command":
+            outputs["stdout"] = json.dumps(OUTPUT[args.inputs["create"]])
+        if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
+            outputs["latestVersion"] = 7
+        if args.typ == "aws:ec2/keyPair:KeyPair":
+            outputs["keyName"] = "key-1"
+        return f"{args.name}-id", outputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        raise AssertionError(f"a component decides nothing and asks nothing: {args.token}")
+
+
+@pytest.fixture
+def declared() -> Iterator[Callable[[Callable[[], Any]], Notes]]:
+    def run(declare: Callable[[], Any]) -> Notes:
+        notes = Notes()
+        pulumi.runtime.set_mocks(notes)
+        pulumi.runtime.test(declare)()  # type: ignore[no-untyped-call]
+        return notes
+
+    yield run
+    runtime_settings.reset_options()
+
+
+def test_a_bake_has_its_key_as_trigger_and_no_delete(declared: Any) -> None:
+    def declare() -> Any:
+        build = ImageBuild(
+            "build",
+            bake_key="k1",
+            region="eu-west-1",
+            content={"image_version": "1"},
+            access={"subnet_id": "s"},
+            environment={"AWS_REGION": "eu-west-1"},
+        )
+        return build.image_id.apply(lambda value: _is(value, IMAGE))
+
+    step = declared(declare).inputs["build-bake"]
+    assert step["triggers"] == ["k1"]
+    assert "delete" not in step
+    assert step["interpreter"] == ["bin/step"]
+    assert json.loads(step["stdin"]) == {
+        "bakeKey": "k1",
+        "region": "eu-west-1",
+        "variables": {"image_version": "1"},
+        "access": {"subnet_id": "s"},
+    }
+
+
+def _is(value: Any, wanted: Any) -> None:
+    assert value == wanted
+
+
+def validation(clones: int = 2, *, encrypt: bool = True) -> ImageValidation:
+    return ImageValidation(
+        "validation",
+        role="web",
+        image_id=IMAGE,
+        suite="s" * 32,
+        clones=CloneShape(
+            count=clones, instance_type="t3.micro", user="ec2-user", encrypt_root=encrypt, keep_minutes=5
+        ),
+        place=ClonePlace(subnet_id="subnet-1", vpc_id="vpc-1", allowed_cidr="192.0.2.7/32", address="public"),
+        region="eu-west-1",
+        timeout_seconds=60,
+        environment={"AWS_REGION": "eu-west-1"},
+    )
+
+
+def test_clones_boot_from_the_image_and_are_stopped(declared: Any) -> None:
+    notes = declared(lambda: validation().image_id.apply(lambda value: _is(value, IMAGE)))
+    for number in (1, 2):
+        clone = notes.inputs[f"validation-clone-{number}"]
+        assert clone["ami"] == IMAGE
+        assert clone["metadataOptions"] == {"httpEndpoint": "enabled", "httpTokens": "required"}
+        assert clone["instanceInitiatedShutdownBehavior"] == "stop"
+        assert clone["rootBlockDevice"] == {"encrypted": True}
+        stopped = notes.inputs[f"validation-stopped-{number}"]
+        assert stopped == {"instanceId": f"validation-clone-{number}-id", "state": "stopped"}
+
+
+def test_nobody_else_can_reach_them(declared: Any) -> None:
+    notes = declared(lambda: validation().image_id)
+    open_to = {
+        (rule["fromPort"], rule["cidrIpv4"])
+        for name, rule in notes.inputs.items()
+        if name in ("validation-ssh", "validation-http", "validation-node-exporter")
+    }
+    assert open_to == {(port, "192.0.2.7/32") for port in (22, 80, 9100)}
+
+
+def test_the_key_is_printed_nowhere_and_the_evidence_stays(declared: Any) -> None:
+    notes = declared(lambda: validation().validated)
+    assert notes.inputs["validation-keygen"]["logging"] == "stderr"
+    assert notes.inputs["validation-key"]["publicKey"] == "ssh-ed25519 AAAA"
+    assert notes.inputs["validation-evidence"]["value"] == evidence(VERDICT)
+    assert len(evidence(VERDICT)) <= 256
+
+
+def test_the_checks_run_again_for_other_machines_or_another_suite_only(declared: Any) -> None:
+    notes = declared(lambda: validation(clones=1).image_id)
+    checks = notes.inputs["validation-checks"]
+    assert checks["triggers"] == ["validation-clone-1-id", "s" * 32]
+    plan = json.loads(_plain(checks["stdin"]))
+    assert plan["instanceIds"] == ["validation-clone-1-id"]
+    assert "192." not in _plain(checks["stdin"]), "addresses change whenever a machine is stopped"
+
+
+def _plain(value: Any) -> str:
+    text = value["value"] if isinstance(value, dict) else value
+    assert isinstance(text, str)
+    return text
+
+
+def test_user_data_stops_the_machine() -> None:
+    text = user_data(suite="s1", keep_minutes=7)
+    assert text.startswith("#cloud-config\n")
+    assert "--on-active=7min" in text
+    assert text != user_data(suite="s2", keep_minutes=7), "other checks, other machines"
+
+
+def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
+    def declare() -> Any:
+        promotion = ImagePromotion("promotion", role="web", channel="prod", image_id=IMAGE)
+        return promotion.image_id.apply(lambda value: _is(value, IMAGE))
+
+    notes = declared(declare)
+    pointer = notes.inputs["promotion-pointer"]
+    assert pointer["name"] == "/golden-image/web/prod"
+    assert pointer["dataType"] == "aws:ec2:image"
+    assert pointer["insecureValue"] == IMAGE
+    assert notes.inputs["promotion-channel"] == {"resourceId": IMAGE, "key": "ImageChannel", "value": "prod"}
+
+
+def test_the_launch_template_holds_a_literal_id(declared: Any) -> None:
+    def declare() -> Any:
+        fleet = WebFleet(
+            "fleet", role="web", image_id=IMAGE, instance_type="t3.medium", instance_profile="web"
+        )
+        return fleet.latest_version.apply(lambda value: _is(value, 7))
+
+    template = declared(declare).inputs["fleet-template"]
+    assert template["imageId"] == IMAGE
+    assert template["namePrefix"] == "web-"
+    assert template["updateDefaultVersion"] is True
+    assert template["metadataOptions"]["httpTokens"] == "required"
+    assert template["iamInstanceProfile"] == {"name": "web"}
+    assert "vpcSecurityGroupIds" not in template

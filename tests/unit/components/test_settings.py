@@ -1,0 +1,88 @@
+"""Stack config: parsed once, strictly, with errors that say where to change what."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components import settings
+from pipeline.errors import PipelineError
+
+DEV = {"channel": "candidate", "from": "bake"}
+PROD = {"channel": "prod", "from": "candidate"}
+
+
+def config(values: dict[str, Any], **aws: str) -> dict[str, str]:
+    """As the engine hands it over."""
+    found = {f"golden-image:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+    return found | {f"aws:{k}": v for k, v in ({"region": "eu-west-1"} | aws).items()}
+
+
+def parse(values: dict[str, Any], **aws: str) -> settings.Settings:
+    return settings.parse(config(values, **aws), stack="dev")
+
+
+def test_defaults_are_those_of_aws() -> None:
+    found = parse(DEV)
+    assert found.bakes
+    assert (found.role, found.architecture, found.allowed_owners) == ("web", "x86_64", ("self",))
+    assert found.validation.ssh_user == "ec2-user"
+    assert found.validation.encrypt_root
+    assert found.validation.allowed_cidr is None
+    assert found.environment == {"AWS_REGION": "eu-west-1"}
+
+
+def test_a_profile_reaches_the_steps() -> None:
+    assert parse(DEV, profile="build").environment == {"AWS_REGION": "eu-west-1", "AWS_PROFILE": "build"}
+
+
+def test_a_pin_overrides_the_source() -> None:
+    found = parse(DEV | {"image": "ami-0123456789abcdef0"})
+    assert not found.bakes
+    assert found.request.pin == "ami-0123456789abcdef0"
+    assert found.request.source_channel is None
+
+
+def test_a_channel_as_the_source() -> None:
+    found = parse(PROD)
+    assert not found.bakes
+    assert found.request.source_channel == "candidate"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (DEV | {"chanel": "x"}, r"golden-image:chanel is not a known key \(did you mean channel\?\)"),
+        (DEV | {"validation": {"clone": 2}}, r"golden-image:validation.clone .*did you mean clones"),
+        (DEV | {"validation": {"clones": 0}}, "a whole number from 1 to 10"),
+        (DEV | {"validation": {"clones": True}}, "clones is not valid"),
+        (DEV | {"validation": {"allowedCidr": "0.0.0.0/0"}}, "lets in too many addresses"),
+        (DEV | {"validation": {"allowedCidr": "10.0.0.1/8"}}, "has host bits set"),
+        (DEV | {"validation": {"address": "publik"}}, "did you mean public"),
+        (DEV | {"validation": "fast"}, "a mapping of keys to values"),
+        (DEV | {"image": "ami-1"}, "golden-image:image is not valid"),
+        (DEV | {"architecture": "x86"}, "x86_64 or arm64"),
+        (DEV | {"channel": "Prod"}, "golden-image:channel is not valid"),
+        (DEV | {"channel": "bake"}, "any name but bake"),
+        ({"channel": "prod"}, "does not say where its image comes from"),
+        ({"from": "bake"}, "golden-image:channel is required"),
+        ({"channel": "prod", "from": "prod"}, "takes its image from the channel it promotes into"),
+        (DEV | {"fleet": {"securityGroupIds": "sg-1"}}, "a list, each item a security group id"),
+        (DEV | {"allowedOwners": ["me"]}, "a list, each item self, amazon"),
+        (DEV | {"bake": {"rebakeOnNewSource": "yes"}}, "true or false, without quotes"),
+    ],
+)
+def test_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(PipelineError, match=message) as caught:
+        parse(values)
+    assert "Pulumi.dev.yaml" in str(caught.value)
+
+
+def test_a_region_is_required() -> None:
+    with pytest.raises(PipelineError, match="aws:region is required"):
+        settings.parse(config(DEV) | {"aws:region": ""}, stack="dev")
+
+
+def test_a_list_that_is_no_json() -> None:
+    with pytest.raises(PipelineError, match="golden-image:allowedOwners is not valid"):
+        settings.parse(config(DEV) | {"golden-image:allowedOwners": "[self"}, stack="dev")
