@@ -60,7 +60,7 @@ def check(settings: LabSettings) -> None:
         raise LabError(
             f"there is already a network link {settings.bridge!r}, and it is not the lab's",
             hint=f"remove it (ip link delete {settings.bridge}), or start another lab: "
-            "GOLDEN_IMAGE_LAB=main|demo|test",
+            "GOLDEN_IMAGE_LAB=main|demo",
         )
     for route in _ip("-4", "route", "show", "table", "main"):
         if route["dst"] == "default" or route.get("dev") == settings.bridge:
@@ -69,7 +69,7 @@ def check(settings: LabSettings) -> None:
             raise LabError(
                 f"the lab's subnet {settings.subnet} overlaps this host's route to {route['dst']} "
                 f"({route.get('dev', 'no device')})",
-                hint="start another lab (GOLDEN_IMAGE_LAB=main|demo|test: each has another /20 of "
+                hint="start another lab (GOLDEN_IMAGE_LAB=main|demo: each has another /20 of "
                 "172.31.0.0/16), or use a host without that route",
             )
 
