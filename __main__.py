@@ -40,6 +40,7 @@ def program() -> None:
         validation = baking.declare(stack, catalog)
         image_id = validation.image_id
         pulumi.export("validated", validation.validated)
+        pulumi.export("validationReport", validation.report)
     else:
         choice = choose(stack.request, catalog)
         image_id = choice.image.id

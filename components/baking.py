@@ -25,9 +25,7 @@ def declare(stack: Settings, catalog: Catalog) -> ImageValidation:
     Raises:
         PipelineError: A template variable is unknown, there are no checks, or the machines have no place.
     """
-    where = f"golden-image:bake.variables in {stack.stack_file}"
-    content, access = split_variables(stack.bake.variables, template_variables(TEMPLATE), where=where)
-    content = {"image_role": stack.role, "source_image_architecture": stack.architecture, **content}
+    content, access = variables_of(stack)
     source = _source_image(stack, catalog, content) if stack.bake.rebake_on_new_source else None
     build = ImageBuild(
         "build",
@@ -53,8 +51,20 @@ def declare(stack: Settings, catalog: Catalog) -> ImageValidation:
         place=_place(stack, catalog),
         region=stack.region,
         timeout_seconds=wanted.timeout_seconds,
+        smoke_test=wanted.smoke_test,
         environment=stack.environment,
     )
+
+
+def variables_of(stack: Settings, template: Path = TEMPLATE) -> tuple[dict[str, object], dict[str, object]]:
+    """Values for the template's variables: those that shape the image, and those that only reach for AWS.
+
+    Raises:
+        PipelineError: The template has no such variable.
+    """
+    where = f"golden-image:bake.variables in {stack.stack_file}"
+    content, access = split_variables(stack.bake.variables, template_variables(template), where=where)
+    return {"image_role": stack.role, "source_image_architecture": stack.architecture, **content}, access
 
 
 def _source_image(stack: Settings, catalog: Catalog, content: dict[str, object]) -> str:

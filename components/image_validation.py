@@ -78,6 +78,9 @@ class ImageValidation(pulumi.ComponentResource):
     validated: pulumi.Output[str]
     """The evidence: when, which suite, digest of the report."""
 
+    report: pulumi.Output[str]
+    """Path of the JSON report, below the project's folder; junit.xml lies beside it."""
+
     def __init__(
         self,
         name: str,
@@ -89,6 +92,7 @@ class ImageValidation(pulumi.ComponentResource):
         place: ClonePlace,
         region: str,
         timeout_seconds: int,
+        smoke_test: str | None = None,
         environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -103,6 +107,7 @@ class ImageValidation(pulumi.ComponentResource):
             place: Where they are.
             region: AWS region.
             timeout_seconds: One deadline from the first look to the verdict.
+            smoke_test: A command of the team's own that must succeed, or None.
             environment: How the steps reach AWS.
             opts: Options of the component.
         """
@@ -120,9 +125,11 @@ class ImageValidation(pulumi.ComponentResource):
             "address": place.address,
             "suite": suite,
             "timeoutSeconds": timeout_seconds,
+            "smokeTest": smoke_test,
         }
         verdict = self._verdict(image_id, machines, plan, key)
         self.validated = verdict.apply(evidence)
+        self.report = verdict.apply(lambda result: str(result["report"]))
         tag = aws.ec2.Tag(
             f"{name}-evidence",
             resource_id=verdict.apply(lambda result: str(result["imageId"])),

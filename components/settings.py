@@ -55,6 +55,7 @@ _VALIDATION_KEYS = (
     "timeoutSeconds",
     "keepMinutes",
     "encryptRoot",
+    "smokeTest",
 )
 _FLEET_KEYS = ("instanceType", "securityGroupIds", "instanceProfile")
 
@@ -88,6 +89,8 @@ class ValidationSettings:
         timeout_seconds: One deadline for everything from boot to verdict.
         keep_minutes: After that long a machine stops itself, at each boot.
         encrypt_root: Whether their root volume is encrypted with the account's default key.
+        smoke_test: A command of the team's own that must succeed, or None; it finds the machines' addresses in
+            GOLDEN_IMAGE_ADDRESSES.
     """
 
     instance_type: str
@@ -99,6 +102,7 @@ class ValidationSettings:
     timeout_seconds: int
     keep_minutes: int
     encrypt_root: bool
+    smoke_test: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,12 +290,13 @@ def _validation(section: Section) -> ValidationSettings:
         instance_type=section.text("instanceType", "t3.micro", rule=INSTANCE_TYPE),
         subnet_id=section.optional_text("subnetId", rule=SUBNET_ID),
         ssh_user=section.text("sshUser", "ec2-user", rule=USER),
-        clones=section.integer("clones", 1, minimum=1, maximum=10),
+        clones=section.integer("clones", 2, minimum=1, maximum=10),
         allowed_cidr=section.optional_cidr("allowedCidr"),
         address=section.choice("address", "public", among=("public", "private")),
         timeout_seconds=section.integer("timeoutSeconds", 600, minimum=10, maximum=7200),
         keep_minutes=section.integer("keepMinutes", 60, minimum=1, maximum=1440),
         encrypt_root=section.flag("encryptRoot", default=True),
+        smoke_test=section.optional_text("smokeTest"),
     )
 
 

@@ -94,6 +94,12 @@ build {
     ]
   }
 
+  # Hashes of what makes the builder itself: no machine of the image may have the same.
+  provisioner "shell" {
+    script          = "${path.root}/scripts/identity.sh"
+    execute_command = "sudo sh -c 'mkdir -p /usr/lib/golden-image; sh {{ .Path }} > /usr/lib/golden-image/builder-identity'"
+  }
+
   # Both over the connection that is open already: after the clean-up no key of this build lets anybody in.
   provisioner "shell" {
     scripts = [

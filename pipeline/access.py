@@ -48,6 +48,18 @@ Host *
 """
 
 
+def _public(private_key: str) -> str:
+    """The public half, as authorized_keys has it."""
+    from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415
+
+    try:
+        key = form.load_ssh_private_key(private_key.encode(), password=None)
+    except ValueError:
+        # Not its text: the plan's key is secret.
+        raise PipelineError("the plan's private key is no OpenSSH key") from None
+    return key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH).decode()
+
+
 class Access:
     """SSH to validation machines with a key that is on no disk.
 
@@ -64,6 +76,7 @@ class Access:
         self._agent: subprocess.Popen[str] | None = None
         self._opened: list[str] = []
         self._folder = Path()
+        self.public_key = _public(private_key)
 
     @property
     def config(self) -> Path:
@@ -136,6 +149,18 @@ class Access:
             [*self._ssh(address), *command], stdin=subprocess.DEVNULL,
             capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
         )  # fmt: skip
+
+    def read(
+        self, address: str, command: Sequence[str], *, stdin: bytes, timeout: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command that is fed with bytes and prints bytes.
+
+        Raises:
+            subprocess.TimeoutExpired: It did not end in time.
+        """
+        return subprocess.run(
+            [*self._ssh(address), *command], input=stdin, capture_output=True, timeout=timeout, check=False
+        )
 
     def wait_for_port(self, clone: Clone, deadline: Deadline, alive: Callable[[], None]) -> None:
         """Return once TCP port 22 answers.

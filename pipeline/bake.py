@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from pipeline import packer
+from pipeline import packer, secretscan
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_BAKE_KEY
 
@@ -46,6 +46,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         if image is not None:
             packer.say(f"adopting {image['ImageId']}, which has this bake key ({key}): nothing to bake")
             return _result(image, key=key, region=region, images={}, run_uuid=None)
+        _refuse_secrets()
         artifact = packer.build(
             folder,
             {
@@ -64,6 +65,23 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         )
     image = ec2.describe_images(ImageIds=[image_id])["Images"][0]
     return _result(image, key=key, region=region, images=artifact.images, run_uuid=artifact.run_uuid)
+
+
+def _refuse_secrets() -> None:
+    """Look for secrets in what would be baked.
+
+    Raises:
+        PipelineError: There are some; it names file, line and rule, and not the secret.
+    """
+    findings = secretscan.scan_sources(packer.TEMPLATE, secretscan.read_allowed())
+    if findings:
+        raise PipelineError(
+            "there is a secret in what would be baked; nothing has been started",
+            seen="\n".join(f"{packer.TEMPLATE}/{finding}" for finding in findings),
+            allowed="values that machines are given at run time (instance role, secret manager)",
+            change="take it out, and rotate it if it is real; a false alarm goes into "
+            f"{secretscan.ALLOW_FILE} with its reason",
+        )
 
 
 def _client(region: str) -> Any:

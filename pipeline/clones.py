@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
     from pipeline.deadline import Deadline
 
 WAITER_DELAY_SECONDS = 1
-CONSOLE_LINES = 20
+CONSOLE_LINES = 15
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def say(text: str) -> None:
     """One line of the step's own log."""
-    print(f"==> validate: {text}", file=sys.stderr, flush=True)  # noqa: T201 - a step's log is its stderr
+    # In one piece: several machines tell at once.
+    sys.stderr.write(f"==> validate: {text}\n")
+    sys.stderr.flush()
 
 
 @dataclass(frozen=True)
@@ -79,15 +84,15 @@ class Clones:
         found: str = self._described()[clone.id]["State"]["Name"]
         return found
 
-    def console(self, clone: Clone) -> str:
-        """The last lines that the machine printed; EC2 may be minutes behind."""
+    def console(self, clone: Clone, lines: int | None = CONSOLE_LINES) -> str:
+        """The last lines (or all) that the machine printed, without colours; EC2 may be minutes behind."""
         output = self._ec2.get_console_output(InstanceId=clone.id).get("Output", "")
         # boto3 decodes the answer; a client without its handler would hand on base64.
         text = (
             output if "\n" in output or " " in output else base64.b64decode(output).decode(errors="replace")
         )
-        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-        return "\n".join(lines[-CONSOLE_LINES:])
+        plain = [_COLOURS.sub("", line).rstrip() for line in text.splitlines() if line.strip()]
+        return "\n".join(plain if lines is None else plain[-lines:])
 
     def _described(self) -> dict[str, Mapping[str, Any]]:
         from botocore.exceptions import ClientError  # noqa: PLC0415

@@ -8,6 +8,9 @@ import sys
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
+# Loaded here: between fork and exec, with threads around, only the call itself is safe.
+_LIBC = ctypes.CDLL(None)
+
 
 def dies_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
     """In a new child: have the kernel send it a signal when its parent dies. Does nothing but on Linux.
@@ -15,4 +18,4 @@ def dies_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
     The engine kills an interrupted step with SIGKILL, so the step cannot end its children itself.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number)
+        _LIBC.prctl(PR_SET_PDEATHSIG, number)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import checkrun, results
+from pipeline import causes as causes_module
+from pipeline import report, results
 from pipeline.access import Access
 from pipeline.clones import Clone, Clones, say
 from pipeline.deadline import Deadline
 from pipeline.errors import PipelineError
+from pipeline.gate import Gate
+from pipeline.hope import Hope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline.results import CheckResult
 
 TABLE_WIDTH = 140
+JOURNAL_LINES = 10
+JOURNAL_SECONDS = 10
 _KEYS = {
     "region": str,
     "role": str,
@@ -35,24 +39,16 @@ _KEYS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Failure:
-    """Something that kept a machine from being checked."""
-
-    clone: Clone
-    error: PipelineError
-
-
 def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Check the machines.
 
     Args:
         plan: ``region``, ``role``, ``user``, ``address``, ``suite``, ``timeoutSeconds``, ``imageId``,
-            ``instanceIds``, ``privateKey``.
+            ``instanceIds``, ``privateKey``, and optionally ``smokeTest``.
 
     Returns:
-        ``imageId``, ``validatedAt`` (ISO 8601, UTC), ``suite``, ``checks``, ``digest`` (SHA-256 of the checks'
-        results, in hexadecimal digits).
+        ``imageId``, ``role``, ``validatedAt`` (ISO 8601, UTC), ``suite``, ``checks`` (how many), ``report`` (path),
+        ``digest`` (SHA-256 of the report, in hexadecimal digits).
 
     Raises:
         PipelineError: The plan is incomplete, a machine did not come up, or a check failed.
@@ -74,58 +70,60 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         Access(private_key=plan["privateKey"], user=plan["user"], lifetime=deadline.seconds) as access,
         clones.powered(deadline) as machines,
     ):
-        _wait(machines, clones, access, deadline)
-        found = checkrun.run(machines, access=access, role=plan["role"], deadline=deadline)
-        _judge(found, machines, clones, image_id=plan["imageId"])
-    say(f"{plan['imageId']} passed {len(found)} checks on {len(machines)} machines")
+        first_port = _wait(machines, clones, access, deadline)
+        gate = Gate(
+            role=plan["role"],
+            image_id=plan["imageId"],
+            public_key=access.public_key,
+            smoke_test=plan.get("smokeTest"),
+            access=access,
+            deadline=deadline,
+        )
+        found = gate.results(machines)
+        _judge(found, machines, clones, access, image_id=plan["imageId"])
+    say(
+        f"{plan['imageId']} passed {len(found)} checks on {len(machines)} "
+        f"{'machine' if len(machines) == 1 else 'machines'}, "
+        f"{deadline.elapsed() - first_port:.1f} s after the first port answered"
+    )
     return _verdict(plan, found, machines)
 
 
-def _wait(machines: Sequence[Clone], clones: Clones, access: Access, deadline: Deadline) -> None:
-    """Wait for all machines side by side.
+def _wait(machines: Sequence[Clone], clones: Clones, access: Access, deadline: Deadline) -> float:
+    """Wait for all machines side by side; returns when the first port answered, in seconds from the start.
 
     Raises:
         PipelineError: One did not come up.
     """
+    failures: list[tuple[Clone, PipelineError]] = []
+    answered: list[float] = []
     with ThreadPoolExecutor(len(machines)) as pool:
         waiting = {pool.submit(_come_up, clone, clones, access, deadline): clone for clone in machines}
-        failures = []
         for done in as_completed(waiting):
-            error = done.exception()
-            if isinstance(error, PipelineError):
-                failures.append(_Failure(clone=waiting[done], error=error))
+            try:
+                answered.append(done.result())
+            except PipelineError as error:
+                failures.append((waiting[done], error))
                 say(f"{waiting[done]}: {error.what}")
-            elif error is not None:
-                raise error
-    if failures:
-        first = failures[0]
-        _show_console(first.clone, clones)
-        raise first.error
+    for clone, failure in failures:
+        _show_console(clone, clones)
+        raise failure
+    return min(answered)
 
 
-def _come_up(clone: Clone, clones: Clones, access: Access, deadline: Deadline) -> None:
-    access.wait_for_port(clone, deadline, _still_running(clone, clones))
-    say(f"{clone}: port 22 answers after {deadline.elapsed():.1f} s")
-    word = access.wait_for_boot(clone, deadline, _still_running(clone, clones))
+def _come_up(clone: Clone, clones: Clones, access: Access, deadline: Deadline) -> float:
+    hope = Hope(clone, clones, deadline)
+    access.wait_for_port(clone, deadline, hope.check)
+    answered = deadline.elapsed()
+    say(f"{clone}: port 22 answers after {answered:.1f} s")
+    word = access.wait_for_boot(clone, deadline, hope.check)
     say(f"{clone}: boot finished after {deadline.elapsed():.1f} s: {word}")
+    return answered
 
 
-def _still_running(clone: Clone, clones: Clones) -> Callable[[], None]:
-    def ask() -> None:
-        state = clones.state(clone)
-        if state != "running":
-            raise PipelineError(
-                f"{clone} is {state}, though nobody asked it to stop",
-                seen=f"state {state}",
-                allowed="state running",
-                change="see what it printed, above; did its boot end in a shutdown, or did it run out of "
-                "golden-image:validation.keepMinutes?",
-            )
-
-    return ask
-
-
-def _judge(found: Sequence[CheckResult], machines: Sequence[Clone], clones: Clones, *, image_id: str) -> None:
+def _judge(
+    found: Sequence[CheckResult], machines: Sequence[Clone], clones: Clones, access: Access, *, image_id: str
+) -> None:
     """Raise unless all checks passed, and each machine had some.
 
     Raises:
@@ -136,13 +134,20 @@ def _judge(found: Sequence[CheckResult], machines: Sequence[Clone], clones: Clon
         _show(failed, machines)
         for clone in machines:
             if any(result.address == clone.address for result in failed):
+                _show_journal(clone, access)
                 _show_console(clone, clones)
+        causes = causes_module.explain([result.check for result in failed])
         names = sorted({result.check.rpartition("::")[2] for result in failed})
         raise PipelineError(
             f"{image_id} failed {len(failed)} of {len(found)} checks: {', '.join(names)}",
             seen="\n".join(_line(result) for result in failed[:5]),
             allowed="an image that passes every check in packer/checks/",
-            change="packer/, then `pulumi up`; the machines stay for a look and stop by themselves",
+            change="\n".join(
+                [
+                    *(f"{known.cause}: {known.cure}" for known in causes),
+                    "then `pulumi up`; the machines stay for a look and stop by themselves",
+                ]
+            ),
         )
     unproven = [
         clone
@@ -183,19 +188,22 @@ def _show_console(clone: Clone, clones: Clones) -> None:
     say(f"{clone}: the last lines of its console:\n{text}")
 
 
+def _show_journal(clone: Clone, access: Access) -> None:
+    command = ["sudo", "journalctl", "-b", "-p", "err", "-n", str(JOURNAL_LINES), "--no-pager", "-o", "short"]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        done = access.run(clone.address, command, timeout=JOURNAL_SECONDS)
+        say(f"{clone}: the last errors of its journal:\n{done.stdout.strip() or done.stderr.strip()}")
+
+
 def _verdict(
     plan: Mapping[str, Any], found: Sequence[CheckResult], machines: Sequence[Clone]
 ) -> dict[str, Any]:
-    ids = {clone.address: clone.id for clone in machines}
-    checks = [
-        {**asdict(result), "clone": ids.get(result.address, "")}
-        for result in sorted(found, key=lambda result: (result.address, result.check))
-    ]
-    report = json.dumps(checks, sort_keys=True)
-    return {
+    facts = {
         "imageId": plan["imageId"],
-        "validatedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "role": plan["role"],
         "suite": plan["suite"],
-        "checks": checks,
-        "digest": hashlib.sha256(report.encode()).hexdigest(),
+        "validatedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+    path, digest = report.write(facts, found, {clone.address: clone.id for clone in machines})
+    say(f"the report: {path}")
+    return {**facts, "checks": len(found), "report": path, "digest": digest}

@@ -6,6 +6,7 @@ Times are of this machine at this moment; the ratios are what counts. Exit statu
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import statistics
 import sys
@@ -123,7 +124,25 @@ def preview(bench: Workbench) -> Comparison:
     return comparison
 
 
-MEASUREMENTS: tuple[Callable[[Workbench], Comparison], ...] = (bake, preview)
+def clones(bench: Workbench) -> Comparison:
+    """A validation on four machines against one on one, from the first reachable port to the verdict."""
+    comparison = Comparison("validation", "four machines", "one machine", aim=1.2)
+    must(bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
+    for _ in range(ROUNDS):
+        for count, seconds in ((4, comparison.ours_seconds), (1, comparison.theirs_seconds)):
+            text = bench.stack_file("dev").read_text()
+            bench.edit("lab/stacks/Pulumi.dev.yaml", r"^( +)timeoutSeconds: .*", rf"\g<0>\n\1clones: {count}")
+            run = bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
+            must(run)
+            found = re.search(r"([0-9.]+) s after the first port answered", run.output)
+            if found is None:
+                raise LabError("the validation did not tell its time", hint=run.output[-2000:])
+            seconds.append(float(found[1]))
+            bench.stack_file("dev").write_text(text)
+    return comparison
+
+
+MEASUREMENTS: tuple[Callable[[Workbench], Comparison], ...] = (bake, clones, preview)
 
 
 def show(comparisons: list[Comparison]) -> None:

@@ -1,5 +1,6 @@
 """A lab of the tests' own, and working copies of the project to drive in it."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -48,6 +49,14 @@ def wipe(settings: LabSettings) -> None:
 def lab() -> Iterator[LabSettings]:
     """A lab that is up, new and empty."""
     settings = lab_of(LABS[os.environ.get("PYTEST_XDIST_WORKER", "master")])
+    settings.state_dir.parent.mkdir(parents=True, exist_ok=True)
+    with settings.state_dir.with_suffix(".tests").open("w") as turn:
+        # Two test runs on one machine, in two checkouts, would wipe each other's lab.
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield from _started(settings)
+
+
+def _started(settings: LabSettings) -> Iterator[LabSettings]:
     wipe(settings)
     started = lab_command("up", name=settings.name)
     assert started.returncode == 0, started.stderr

@@ -9,8 +9,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from ruamel.yaml import YAML
 
+from components import baking, settings
 from lab.workbench import PROJECT, Workbench
+from pipeline.bakekey import bake_key
 
 USER = "admin"
 LOGIN_SECONDS = 60
@@ -50,15 +53,13 @@ class Forge:
         return image
 
     def bake_key(self) -> str:
-        """The key that an update would bake now."""
-        argv = self.bench.pulumi_argv("preview", "dev", "--json")
-        done = subprocess.run(
-            argv, cwd=self.bench.folder, env=self.bench.env, capture_output=True, text=True, check=False
-        )
-        steps = json.loads(done.stdout)["steps"]
-        bake = next(step for step in steps if step["urn"].endswith("::build-bake"))
-        key: str = bake["newState"]["inputs"]["triggers"][0]
-        return key
+        """The key that an update of dev would bake now."""
+        config = YAML(typ="safe").load(self.bench.stack_file("dev"))["config"]
+        given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+        stack = settings.parse(given, stack="dev")
+        template = self.bench.folder / "packer"
+        content, _ = baking.variables_of(stack, template)
+        return bake_key(template, content=content, serial=stack.bake.serial)
 
     def _key(self, ec2: Any, name: str) -> Path:
         key = Ed25519PrivateKey.generate()

@@ -19,7 +19,7 @@ VERDICT = {
     "validatedAt": "2026-01-31T12:00:00Z",
     "suite": "s" * 32,
     "digest": "d" * 64,
-    "checks": [],
+    "report": "r",
 }
 OUTPUT = {
     "bake": {"images": {"eu-west-1": IMAGE}},

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Print what makes this machine itself, as lines of hash and name: what is equal on two machines is no identity.
+# Runs on the builder before the clean-up, and on each machine that is validated. As root. Hashes, for the values
+# are nobody's business. ROOT is a folder to look at instead of /, for tests.
+set -eu
+
+ROOT=${ROOT-}
+
+# The hash of standard input, and a name.
+tell() {
+  printf '%s  %s\n' "$(sha256sum | cut -d' ' -f1)" "$1"
+}
+
+# A file's, if it has any content.
+file() {
+  if [ -s "$ROOT$2" ]; then tell "$1" < "$ROOT$2"; fi
+}
+
+file machine-id /etc/machine-id
+# A link to the machine-id is not a second one.
+[ -L "$ROOT/var/lib/dbus/machine-id" ] || file "d-bus id" /var/lib/dbus/machine-id
+file "systemd random seed" /var/lib/systemd/random-seed
+file "cloud-init instance id" /var/lib/cloud/data/instance-id
+for key in "$ROOT"/etc/ssh/ssh_host_*_key.pub; do
+  [ -s "$key" ] || continue
+  type=${key##*/ssh_host_}
+  cut -d' ' -f1,2 "$key" | tell "ssh host key ${type%_key.pub}"
+done
+if [ -z "$ROOT" ]; then uname -n | tell hostname; else file hostname /etc/hostname; fi

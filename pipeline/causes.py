@@ -1,0 +1,48 @@
+"""What a failed check most likely means: cause and cure, by the name of the check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why checks whose names begin with one of the prefixes fail, and what to do."""
+
+    prefixes: tuple[str, ...]
+    cause: str
+    cure: str
+
+
+CAUSES = (
+    Cause(
+        ("identity::", "test_identity.py::"),
+        "machines would share an identity: machine-id, host keys or cloud-init state were baked in",
+        "clean it before the snapshot (packer/scripts/clean.sh), so that each machine makes its own at first boot",
+    ),
+    Cause(
+        ("secrets::",),
+        "a secret or a leftover was baked in, and would be on every machine of the fleet",
+        "bake without it, rotate it, and give it to machines at run time (instance role, secret manager)",
+    ),
+    Cause(
+        ("test_boot.py::",),
+        "machines would come up with failed units",
+        "the journal below names the unit; fix its role in packer/ansible/",
+    ),
+    Cause(
+        ("test_telemetry.py::", "test_logging.py::"),
+        "machines would come up without the baseline that they are watched by",
+        "the roles node-exporter and journald in packer/ansible/ set it up",
+    ),
+    Cause(
+        ("test_web.py::",),
+        "machines would come up unhealthy though the build passed",
+        "the role web in packer/ansible/ sets the web server up; is it enabled at boot?",
+    ),
+)
+
+
+def explain(checks: list[str]) -> list[Cause]:
+    """The causes that match any of these checks, in the order of gravity."""
+    return [known for known in CAUSES if any(check.startswith(known.prefixes) for check in checks)]

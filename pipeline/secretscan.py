@@ -1,0 +1,167 @@
+"""Looks for secrets in files. detect-secrets recognises them; here is what is looked at and what is forgiven.
+
+A finding names file, line and rule. The secret itself is in no finding, so it gets into no log, error or state.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ALLOW_FILE = Path("packer/secrets-allowed.yaml")
+
+LARGEST_BYTES = 512 * 1024
+"""Larger files are no configuration."""
+
+RULES = (
+    "ArtifactoryDetector",
+    "AWSKeyDetector",
+    "AzureStorageKeyDetector",
+    "BasicAuthDetector",
+    "CloudantDetector",
+    "DiscordBotTokenDetector",
+    "GitHubTokenDetector",
+    "GitLabTokenDetector",
+    "IbmCloudIamDetector",
+    "JwtTokenDetector",
+    "MailchimpDetector",
+    "NpmDetector",
+    "OpenAIDetector",
+    "PrivateKeyDetector",
+    "PypiTokenDetector",
+    "SendGridDetector",
+    "SlackDetector",
+    "SoftlayerDetector",
+    "SquareOAuthDetector",
+    "StripeDetector",
+    "TelegramBotTokenDetector",
+    "TwilioKeyDetector",
+)
+"""Rules that go by a secret's own form: detect-secrets' names."""
+
+SOURCE_RULES = (*RULES, "KeywordDetector")
+"""For what people write: also values of keys called password, secret, token …"""
+
+_FILTERS = (
+    "detect_secrets.filters.heuristic.is_templated_secret",
+    "detect_secrets.filters.heuristic.is_indirect_reference",
+    "detect_secrets.filters.heuristic.is_not_alphanumeric_string",
+)
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """A secret, or what looks like one.
+
+    Attributes:
+        file: Its path, relative to what was scanned.
+        line: Line number, from 1; 0 for a finding about the whole file.
+        rule: What was recognised, such as ``Private Key``.
+    """
+
+    file: str
+    line: int
+    rule: str
+
+    def __str__(self) -> str:
+        """File, line and rule."""
+        return f"{self.file}:{self.line}: {self.rule}" if self.line else f"{self.file}: {self.rule}"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """An entry of the allow-list.
+
+    Attributes:
+        file: A path, or a pattern with ``*``.
+        rule: The rule that is forgiven there.
+        reason: Why.
+    """
+
+    file: str
+    rule: str
+    reason: str
+
+
+def scan(root: Path, files: Sequence[Path], *, rules: Sequence[str] = RULES) -> list[Finding]:
+    """Findings in files below `root`.
+
+    Not for several threads at once: detect-secrets keeps its settings in globals.
+    """
+    from detect_secrets.core.scan import scan_file  # noqa: PLC0415 - only a scan pays for it
+    from detect_secrets.settings import transient_settings  # noqa: PLC0415
+
+    settings = {
+        "plugins_used": [{"name": name} for name in rules],
+        "filters_used": [{"path": path} for path in _FILTERS],
+    }
+    found = set()
+    with transient_settings(settings):
+        for path in files:
+            name = path.relative_to(root).as_posix()
+            found |= {Finding(name, secret.line_number, secret.type) for secret in scan_file(str(path))}
+    return sorted(found)
+
+
+def scan_sources(folder: Path, allowed: Sequence[Allowed]) -> list[Finding]:
+    """Findings in what an image is made from: template, playbook, roles, scripts."""
+    files = [path for path in sorted(folder.rglob("*")) if _is_source(path, folder)]
+    return forgive(scan(folder, files, rules=SOURCE_RULES), allowed)
+
+
+def _is_source(path: Path, folder: Path) -> bool:
+    parts = path.relative_to(folder).parts
+    return (
+        path.is_file()
+        and parts[0] != "checks"
+        and not any(part.startswith(".") or part == "__pycache__" for part in parts)
+        and path.stat().st_size <= LARGEST_BYTES
+    )
+
+
+def forgive(findings: Sequence[Finding], allowed: Sequence[Allowed]) -> list[Finding]:
+    """Those findings that no entry of the allow-list covers."""
+    return [finding for finding in findings if not any(_covers(entry, finding) for entry in allowed)]
+
+
+def _covers(entry: Allowed, finding: Finding) -> bool:
+    return entry.rule == finding.rule and fnmatch.fnmatchcase(finding.file, entry.file)
+
+
+def read_allowed(path: Path = ALLOW_FILE) -> list[Allowed]:
+    """The allow-list; empty if there is no such file.
+
+    Raises:
+        PipelineError: It is no list of entries with file, rule and reason.
+    """
+    if not path.exists():
+        return []
+    from ruamel.yaml import YAML  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    try:
+        entries: Any = YAML(typ="safe").load(path) or []
+        return list(_entries(entries))
+    except (YAMLError, TypeError, ValueError) as error:
+        raise PipelineError(
+            "the allow-list of secrets cannot be read",
+            seen=str(error),
+            allowed="a list of entries with the keys file, rule and reason, none of them empty",
+            change=str(path),
+        ) from error
+
+
+def _entries(entries: Any) -> Iterator[Allowed]:
+    if not isinstance(entries, list):
+        raise TypeError(f"{type(entries).__name__}, not a list")
+    for entry in entries:
+        if not isinstance(entry, dict) or set(entry) != {"file", "rule", "reason"} or not all(entry.values()):
+            raise ValueError(f"{entry!r}")
+        yield Allowed(**{key: str(value) for key, value in entry.items()})
