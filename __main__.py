@@ -48,7 +48,15 @@ def program() -> None:
         pulumi.export("imageFrom", choice.origin)
         pulumi.export("validated", choice.image.validated)
 
-    promotion = ImagePromotion("promotion", role=stack.role, channel=stack.channel, image_id=image_id)
+    promotion = ImagePromotion(
+        "promotion",
+        role=stack.role,
+        channel=stack.channel,
+        source=stack.source,
+        image_id=image_id,
+        region=stack.region,
+        environment=stack.environment,
+    )
     fleet = WebFleet(
         "fleet",
         role=stack.role,
@@ -56,6 +64,7 @@ def program() -> None:
         instance_type=stack.fleet.instance_type,
         security_group_ids=stack.fleet.security_group_ids,
         instance_profile=stack.fleet.instance_profile,
+        after=promotion.settled,
     )
 
     pulumi.export("imageId", promotion.image_id)

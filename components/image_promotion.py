@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pulumi
 import pulumi_aws as aws
+from pulumi_command.local import Command, Logging
 
-from pipeline.model import TAG_CHANNEL, pointer_name
+from components.steps import INTERPRETER
+from pipeline.model import TAG_CHANNEL, pointer_description, pointer_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ImagePromotion(pulumi.ComponentResource):
     """A channel that holds one image.
 
-    The pointer moves first: it is the authority (rule 4). The tag follows (rule 5): the new image gets it, and
-    the displaced one loses it at the end of the update, because a changed ``resource_id`` replaces the tag,
-    new before old. EC2 removes a tag only if its value is the one in the state, so an image that another
-    stack has moved on to its own channel keeps that newer tag.
+    The pointer moves first: it is the authority (rule 4). The tag follows (rule 5): the new image gets it here,
+    shown in the preview, and the step `settle` takes it from the displaced one. The provider could do that too,
+    but would take away the tag that another stack has given the image since, once a refresh has put that one into
+    the state; so the tag stays on delete, and its value is not ours to reset.
     Destroying the component removes pointer and tag; the image stays.
     """
 
     image_id: pulumi.Output[str]
-    """The image in the channel, known once pointer and tag are in place."""
+    """The image in the channel; known in the preview if the given one is."""
 
     pointer: pulumi.Output[str]
     """Name of the SSM parameter."""
+
+    settled: Command
+    """Done when pointer and tags agree; what uses the image waits for it."""
 
     def __init__(
         self,
@@ -30,7 +40,10 @@ class ImagePromotion(pulumi.ComponentResource):
         *,
         role: str,
         channel: str,
+        source: str | None,
         image_id: pulumi.Input[str],
+        region: str,
+        environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the promotion.
@@ -39,7 +52,10 @@ class ImagePromotion(pulumi.ComponentResource):
             name: The component's name.
             role: What the image is made for.
             channel: The channel that it is promoted into.
+            source: Where the stack takes images from: a channel, ``bake``, or None for pins alone.
             image_id: A validated image.
+            region: AWS region.
+            environment: How the step reaches AWS.
             opts: Options of the component.
         """
         super().__init__("golden-image:index:ImagePromotion", name, None, opts)
@@ -49,7 +65,7 @@ class ImagePromotion(pulumi.ComponentResource):
             name=pointer_name(role, channel),
             type="String",
             data_type="aws:ec2:image",
-            description=f"The image that channel {channel} of role {role} holds",
+            description=pointer_description(role, channel, source),
             # Not `value`: that one is secret, and so would be all that derives from it.
             insecure_value=image_id,
             # A pointer that outlived its stack's state is taken over, not an error.
@@ -57,7 +73,28 @@ class ImagePromotion(pulumi.ComponentResource):
             opts=child,
         )
         held = pointer.insecure_value.apply(_known_image)
-        tag = aws.ec2.Tag(f"{name}-channel", resource_id=held, key=TAG_CHANNEL, value=channel, opts=child)
+        tag = aws.ec2.Tag(
+            f"{name}-channel",
+            resource_id=held,
+            key=TAG_CHANNEL,
+            value=channel,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, ignore_changes=["value"]),
+        )
+        # An update in place, not a replacement, whose old half would leave the channel that the new half is in.
+        self.settled = Command(
+            f"{name}-settle",
+            interpreter=INTERPRETER,
+            create="settle",
+            update="settle",
+            delete="leave",
+            stdin=pulumi.Output.json_dumps(
+                {"region": region, "role": role, "channel": channel, "imageId": tag.resource_id},
+                sort_keys=True,
+            ),
+            environment=dict(environment),
+            logging=Logging.STDERR,
+            opts=child,
+        )
         self.image_id = tag.resource_id
         self.pointer = pointer.name
         self.register_outputs({"imageId": self.image_id, "pointer": self.pointer})

@@ -35,6 +35,7 @@ class WebFleet(pulumi.ComponentResource):
         instance_type: str,
         security_group_ids: Sequence[str] = (),
         instance_profile: str | None = None,
+        after: pulumi.Resource | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the launch template.
@@ -46,6 +47,7 @@ class WebFleet(pulumi.ComponentResource):
             instance_type: Size of the machines.
             security_group_ids: Their security groups; none means the VPC's default one.
             instance_profile: Name of their instance profile.
+            after: What must be done before the template changes.
             opts: Options of the component.
         """
         super().__init__("golden-image:index:WebFleet", name, None, opts)
@@ -60,7 +62,7 @@ class WebFleet(pulumi.ComponentResource):
             iam_instance_profile={"name": instance_profile} if instance_profile else None,
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required"},
             tag_specifications=[{"resource_type": kind, "tags": tags} for kind in ("instance", "volume")],
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[after] if after else None),
         )
         self.launch_template_id = template.id
         self.latest_version = template.latest_version

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from lab import base_image, cgroups, host, network
+from lab import base_image, cgroups, host, network, switches
 from lab import settings as lab_settings
 from lab.errors import LabError
 
@@ -54,6 +54,8 @@ def running(settings: LabSettings) -> psutil.Process | None:
 def clear(settings: LabSettings) -> None:
     """Take away what a lab of this name left on the host."""
     network.down(settings)
+    if network.is_last(settings):
+        switches.put_back(settings)
     cgroups.remove(settings.cgroup)
     _pid_file(settings).unlink(missing_ok=True)
 
@@ -140,6 +142,7 @@ def keep(ready_write: int) -> int:
     status = 1
     try:
         network.up(settings)
+        switches.turn(settings)
         server = subprocess.Popen(
             [
                 "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",

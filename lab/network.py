@@ -14,8 +14,6 @@ from lab.settings import TABLE_PREFIX
 if TYPE_CHECKING:
     from lab.settings import LabSettings
 
-FORWARD_SWITCH = Path("/proc/sys/net/ipv4/ip_forward")
-
 
 def _run(*argv: str, stdin: str | None = None) -> str:
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
@@ -89,9 +87,6 @@ def up(settings: LabSettings) -> None:
     _run("ip", "address", "add", address, "dev", settings.bridge)
     _run("ip", "link", "set", settings.bridge, "up")
     _run("nft", "-f", "-", stdin=_rules(settings))
-    if FORWARD_SWITCH.read_text().strip() != "1":
-        _switch_record(settings).write_text(FORWARD_SWITCH.read_text())
-        FORWARD_SWITCH.write_text("1\n")
 
 
 def _rules(settings: LabSettings) -> str:
@@ -117,13 +112,8 @@ def down(settings: LabSettings) -> None:
         _run("nft", "delete", "table", "ip", settings.nft_table)
     if bridge_exists(settings) and _is_ours(settings):
         _run("ip", "link", "delete", settings.bridge)
-    was = _switch_record(settings)
-    # Labs can run side by side; the last one puts the host's switch back.
-    if was.exists() and not any(name.startswith(TABLE_PREFIX) for name in _tables()):
-        FORWARD_SWITCH.write_text(was.read_text())
-        was.unlink()
 
 
-def _switch_record(settings: LabSettings) -> Path:
-    """What the host's switch said before the first lab turned it."""
-    return settings.state_dir.parent / "ip_forward.was"
+def is_last(settings: LabSettings) -> bool:
+    """Whether no other lab is up on this host."""
+    return not any(name.startswith(TABLE_PREFIX) and name != settings.nft_table for name in _tables())

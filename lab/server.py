@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from lab import network
+from lab import network, switches
 from lab import settings as lab_settings
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def serve(keeper_pipe: int, ready_pipe: int) -> None:
     control.save()
     # The keeper does this too; but the keeper may be why this process ends.
     network.down(settings)
+    if network.is_last(settings):
+        switches.put_back(settings)
     log.info("the lab has ended")
 
 

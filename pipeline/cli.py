@@ -43,9 +43,9 @@ def _plan() -> dict[str, Any]:
     return plan
 
 
-def _step(module: str) -> None:
+def _step(module: str, function: str = "run") -> None:
     """Run a step: plan on stdin, result as one line of JSON on stdout, everything else on stderr."""
-    result = importlib.import_module(f"pipeline.{module}").run(_plan())
+    result = getattr(importlib.import_module(f"pipeline.{module}"), function)(_plan())
     print(json.dumps(result, sort_keys=True))  # noqa: T201 - this is the step's result
 
 
@@ -65,6 +65,18 @@ def keygen() -> None:
 def validate() -> None:
     """Check the machines that were booted from an image."""
     _step("validate")
+
+
+@app.command(rich_help_panel="Steps of `pulumi up`")
+def settle() -> None:
+    """Let the channel tags of a role's images follow its pointers."""
+    _step("settle")
+
+
+@app.command(rich_help_panel="Steps of `pulumi up`")
+def leave() -> None:
+    """The same, as if the channel held nothing any more."""
+    _step("settle", "leave")
 
 
 @app.command(rich_help_panel="For people")

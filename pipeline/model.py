@@ -27,6 +27,17 @@ def pointer_name(role: str, channel: str) -> str:
     return f"{POINTER_ROOT}/{role}/{channel}"
 
 
+def pointer_description(role: str, channel: str, source: str | None) -> str:
+    """The parameter's description; `pointer_source` reads the source back."""
+    return f"The image that channel {channel} of role {role} holds, taken from {source or 'a pin'}"
+
+
+def pointer_source(description: str) -> str | None:
+    """Where a pointer's stack takes images from; None if it says so by pin alone, or is not ours."""
+    source = description.rpartition(", taken from ")[2] if ", taken from " in description else ""
+    return source if source and " " not in source else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Image:
     """A machine image as EC2 describes it.
@@ -82,6 +93,23 @@ class PointerVersion:
     image_id: str
     when: datetime
     by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What a channel holds now.
+
+    Attributes:
+        channel: Its name.
+        image_id: The image.
+        since: When its pointer was written last, in UTC.
+        source: Where its stack takes images from: a channel, ``bake``, or None where the pointer does not say.
+    """
+
+    channel: str
+    image_id: str
+    since: datetime
+    source: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline import causes as causes_module
-from pipeline import report, results
+from pipeline import report, results, settle
 from pipeline.access import Access
 from pipeline.clones import Clone, Clones, say
 from pipeline.deadline import Deadline
@@ -19,7 +19,7 @@ from pipeline.gate import Gate
 from pipeline.hope import Hope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from pipeline.results import CheckResult
 
@@ -63,11 +63,11 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     import boto3  # noqa: PLC0415 - the other steps do not pay for it
 
     deadline = Deadline(plan["timeoutSeconds"])
-    clones = Clones(
-        boto3.client("ec2", region_name=plan["region"]), plan["instanceIds"], address=plan["address"]
-    )
+    ec2 = boto3.client("ec2", region_name=plan["region"])
+    clones = Clones(ec2, plan["instanceIds"], address=plan["address"])
     with (
         Access(private_key=plan["privateKey"], user=plan["user"], lifetime=deadline.seconds) as access,
+        withdrawn_on_failure(ec2, plan),
         clones.powered(deadline) as machines,
     ):
         first_port = _wait(machines, clones, access, deadline)
@@ -87,6 +87,16 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         f"{deadline.elapsed() - first_port:.1f} s after the first port answered"
     )
     return _verdict(plan, found, machines)
+
+
+@contextlib.contextmanager
+def withdrawn_on_failure(ec2: Any, plan: Mapping[str, Any]) -> Generator[None]:
+    """Packer tags an image as a candidate; one that did not pass is none."""
+    try:
+        yield
+    except PipelineError:
+        settle.withdraw(ec2, plan["imageId"], role=plan["role"], region=plan["region"])
+        raise
 
 
 def _wait(machines: Sequence[Clone], clones: Clones, access: Access, deadline: Deadline) -> float:

@@ -25,8 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"the lab cannot run here: {problem}"))
 
 
-LABS = {"master": "test", "gw0": "test", "gw1": "test2"}
-"""Which lab a worker of pytest-xdist drives."""
+LABS = {"gw0": "test", "gw1": "test2"}
+"""Which lab a worker of pytest-xdist drives; without workers it is the environment's, or the first one."""
 
 
 def lab_command(*words: str, name: str) -> subprocess.CompletedProcess[str]:
@@ -48,7 +48,8 @@ def wipe(settings: LabSettings) -> None:
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LabSettings]:
     """A lab that is up, new and empty."""
-    settings = lab_of(LABS[os.environ.get("PYTEST_XDIST_WORKER", "master")])
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    settings = lab_of(LABS[worker] if worker else os.environ.get("GOLDEN_IMAGE_LAB", "test"))
     settings.state_dir.parent.mkdir(parents=True, exist_ok=True)
     with settings.state_dir.with_suffix(".tests").open("w") as turn:
         # Two test runs on one machine, in two checkouts, would wipe each other's lab.

@@ -25,6 +25,7 @@ OUTPUT = {
     "bake": {"images": {"eu-west-1": IMAGE}},
     "keygen": {"publicKey": "ssh-ed25519 AAAA", "privateKey": "very private"},
     "validate": VERDICT,
+    "settle": {"imageId": IMAGE},
 }
 
 
@@ -159,7 +160,15 @@ def test_user_data_stops_the_machine() -> None:
 
 def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
     def declare() -> Any:
-        promotion = ImagePromotion("promotion", role="web", channel="prod", image_id=IMAGE)
+        promotion = ImagePromotion(
+            "promotion",
+            role="web",
+            channel="prod",
+            source="candidate",
+            image_id=IMAGE,
+            region="eu-west-1",
+            environment={"AWS_REGION": "eu-west-1"},
+        )
         return promotion.image_id.apply(lambda value: _is(value, IMAGE))
 
     notes = declared(declare)

@@ -1,0 +1,231 @@
+"""The step `settle`: after a pointer has moved, every image of the role bears the tag of the channel it is in.
+
+The pointers are the authority, and the tag follows them: an image bears the name of the channel that holds it, of
+several the one furthest from the bake (prod before candidate), and an image that none holds bears none. So a
+displaced image loses its tag, keeps the one of a later stage, or gets back that of an earlier one that holds it
+still, whoever did what before.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.errors import PipelineError
+from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_name, pointer_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+SETTLED_SECONDS = 60
+"""How long AWS may take to accept a pointer's image: for data type aws:ec2:image, SSM checks the id only after the
+call has returned."""
+
+POLL_SECONDS = 1
+
+
+def say(text: str) -> None:
+    """One line of the step's own log."""
+    sys.stderr.write(f"==> settle: {text}\n")
+    sys.stderr.flush()
+
+
+def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Wait until the pointer says what it was told, then settle the tags of the role's images.
+
+    Args:
+        plan: ``region``, ``role``, ``channel``, ``imageId``.
+
+    Returns:
+        ``imageId``.
+
+    Raises:
+        PipelineError: The pointer does not hold the image, or the plan is incomplete.
+    """
+    account = Account.of(plan)
+    account.insist(plan["channel"], plan["imageId"])
+    account.settle(plan["channel"], account.held())
+    return {"imageId": plan["imageId"]}
+
+
+def leave(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Settle as if the channel held nothing any more: what the removal of a stack does first.
+
+    Args:
+        plan: As of `run`.
+
+    Returns:
+        ``imageId``.
+
+    Raises:
+        PipelineError: The plan is incomplete.
+    """
+    account = Account.of(plan)
+    account.settle(plan["channel"], [one for one in account.held() if one.channel != plan["channel"]])
+    return {"imageId": plan["imageId"]}
+
+
+def withdraw(ec2: Any, image_id: str, *, role: str, region: str) -> None:
+    """Take the tag that Packer gave it from an image that no channel holds, for it did not pass."""
+    account = Account(role, ec2=ec2, ssm=_client("ssm", region))
+    if image_id not in wanted_tags(account.held()):
+        channel = account.tagged().get(image_id)
+        if channel is not None:
+            account.untag(image_id, channel)
+
+
+def wanted_tags(held: Iterable[Held]) -> dict[str, str]:
+    """Image id to channel: of those that hold an image, the furthest from the bake; of equals, the latest."""
+    everyone = list(held)
+    order = sorted(everyone, key=lambda one: (distance(one, everyone), one.since, one.channel))
+    return {one.image_id: one.channel for one in order}
+
+
+def distance(one: Held, everyone: Sequence[Held]) -> int:
+    """How many channels an image has passed when it gets into this one, by where each says that it takes them."""
+    by_channel = {other.channel: other for other in everyone}
+    passed = 0
+    source = one.source
+    seen = {one.channel}
+    while source in by_channel and source not in seen:
+        seen.add(source)
+        passed += 1
+        source = by_channel[source].source
+    return passed
+
+
+def _client(service: Literal["ec2", "ssm"], region: str) -> Any:
+    import boto3  # noqa: PLC0415 - only where it is asked for
+
+    return boto3.client(service, region_name=region)
+
+
+class Account:
+    """Pointers and tags of one role.
+
+    Args:
+        role: The role.
+        ec2: A boto3 client.
+        ssm: A boto3 client.
+    """
+
+    def __init__(self, role: str, *, ec2: Any, ssm: Any) -> None:
+        self._role = role
+        self._ec2 = ec2
+        self._ssm = ssm
+
+    @classmethod
+    def of(cls, plan: Mapping[str, Any]) -> Account:
+        """The account that a plan is about.
+
+        Raises:
+            PipelineError: The plan is incomplete.
+        """
+        for key in ("region", "role", "channel", "imageId"):
+            if not isinstance(plan.get(key), str):
+                raise PipelineError(
+                    f"the plan on standard input lacks {key!r}",
+                    change="`bin/step settle` is started by the program; see components/image_promotion.py",
+                )
+        region = plan["region"]
+        return cls(plan["role"], ec2=_client("ec2", region), ssm=_client("ssm", region))
+
+    def insist(self, channel: str, image_id: str) -> None:
+        """Return once the channel's pointer holds the image.
+
+        Raises:
+            PipelineError: It does not in time.
+        """
+        from tenacity import (  # noqa: PLC0415
+            RetryError,
+            Retrying,
+            retry_if_result,
+            stop_after_delay,
+            wait_fixed,
+        )
+
+        name = pointer_name(self._role, channel)
+        waiting = Retrying(
+            retry=retry_if_result(lambda value: value != image_id),
+            stop=stop_after_delay(SETTLED_SECONDS),
+            wait=wait_fixed(POLL_SECONDS),
+        )
+        try:
+            waiting(self._value, name)
+        except RetryError as error:
+            raise PipelineError(
+                f"channel {channel} does not hold {image_id}, though the call to move it succeeded",
+                seen=f"{name} holds {error.last_attempt.result()}",
+                allowed=image_id,
+                change="AWS throws away an image id that it cannot see, or somebody moved the channel meanwhile: "
+                "`python -m pipeline rollback STACK` shows who; then `pulumi refresh` and `pulumi up`",
+            ) from error
+
+    def _value(self, name: str) -> str | None:
+        try:
+            value: str = self._ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        except self._ssm.exceptions.ParameterNotFound:
+            return None
+        return value
+
+    def held(self) -> list[Held]:
+        """What the role's channels hold."""
+        root = f"{POINTER_ROOT}/{self._role}/"
+        values = self._ssm.get_paginator("get_parameters_by_path").paginate(Path=root)
+        filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [root]}]
+        described = self._ssm.get_paginator("describe_parameters").paginate(ParameterFilters=filters)
+        texts = {
+            found["Name"]: found.get("Description", "") for page in described for found in page["Parameters"]
+        }
+        return [
+            Held(
+                channel=found["Name"].removeprefix(root),
+                image_id=found["Value"],
+                since=found["LastModifiedDate"],
+                source=pointer_source(texts.get(found["Name"], "")),
+            )
+            for page in values
+            for found in page["Parameters"]
+        ]
+
+    def tagged(self) -> dict[str, str]:
+        """Our images of the role that bear a channel's tag, and which."""
+        pages = self._ec2.get_paginator("describe_images").paginate(
+            Owners=["self"],
+            Filters=[
+                {"Name": f"tag:{TAG_ROLE}", "Values": [self._role]},
+                {"Name": "tag-key", "Values": [TAG_CHANNEL]},
+            ],
+        )
+        return {
+            image["ImageId"]: tag["Value"]
+            for page in pages
+            for image in page["Images"]
+            for tag in image["Tags"]
+            if tag["Key"] == TAG_CHANNEL
+        }
+
+    def settle(self, channel: str, held: list[Held]) -> None:
+        """Make the tags what the pointers say; calls only for those that differ.
+
+        A tag of a channel that has no pointer is left alone, but for `channel` itself: it is not ours.
+        """
+        wanted, tagged = wanted_tags(held), self.tagged()
+        ours = {channel, *(one.channel for one in held)}
+        for image_id in tagged.keys() - wanted.keys():
+            if tagged[image_id] in ours:
+                say(f"{image_id} is in channel {tagged[image_id]} no more")
+                self.untag(image_id, tagged[image_id])
+        for image_id, name in wanted.items():
+            if tagged.get(image_id) != name and self._is_there(image_id):
+                say(f"{image_id} is in channel {name}")
+                self._ec2.create_tags(Resources=[image_id], Tags=[{"Key": TAG_CHANNEL, "Value": name}])
+
+    def untag(self, image_id: str, channel: str) -> None:
+        """Take the channel's tag away, if it still has that value."""
+        self._ec2.delete_tags(Resources=[image_id], Tags=[{"Key": TAG_CHANNEL, "Value": channel}])
+
+    def _is_there(self, image_id: str) -> bool:
+        """Whether a channel's image still exists: one may have been deregistered under another channel."""
+        answer = self._ec2.describe_images(Filters=[{"Name": "image-id", "Values": [image_id]}])
+        return bool(answer["Images"])
