@@ -9,6 +9,7 @@ A stack that does not bake takes an image that exists: the pinned one, or what a
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -16,6 +17,7 @@ import pulumi
 from components import baking, settings
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
+from pipeline import words
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
 from pipeline.select import choose
@@ -44,6 +46,8 @@ def program() -> None:
     else:
         choice = choose(stack.request, catalog)
         image_id = choice.image.id
+        for line in words.about(choice, stack.request, stack.channel, catalog, datetime.now(UTC)):
+            pulumi.log.info(line)
         pulumi.export("imageName", choice.image.name)
         pulumi.export("imageFrom", choice.origin)
         pulumi.export("validated", choice.image.validated)

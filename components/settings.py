@@ -170,6 +170,7 @@ class Settings:
             owners=self.allowed_owners,
             pin=self.pin,
             source_channel=None if self.source == FROM_BAKE else self.source,
+            upstream=None if self.source == FROM_BAKE else self.source,
         )
 
     @property

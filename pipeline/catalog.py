@@ -1,4 +1,4 @@
-"""What AWS knows about images and channels. Reads only; every failure becomes one clear error.
+"""What AWS knows about images and channels; every failure becomes one clear error. Decides nothing.
 
 boto3 is imported at the first call: a program that asks nothing does not pay for it.
 """
@@ -10,7 +10,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
-from pipeline.model import Image, PointerVersion, Subnet, pointer_name
+from pipeline.model import (
+    POINTER_ROOT,
+    TAG_BAKE_KEY,
+    TAG_MANAGED_BY,
+    TAG_SOURCE_IMAGE,
+    Image,
+    PointerVersion,
+    Snapshot,
+    Subnet,
+    pointer_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -117,7 +127,14 @@ class Catalog:
         Raises:
             PipelineError: AWS could not be asked.
         """
-        name = pointer_name(role, channel)
+        return self.history_of(pointer_name(role, channel))
+
+    def history_of(self, name: str) -> list[PointerVersion]:
+        """The same by the parameter's name.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
         with self._asking(f"read the history of {name}"):
             try:
                 pages = list(self._ssm.get_paginator("get_parameter_history").paginate(Name=name))
@@ -134,6 +151,160 @@ class Catalog:
             for entry in page["Parameters"]
         ]
         return sorted(versions, key=lambda entry: entry.version, reverse=True)
+
+    def pointers(self) -> dict[str, str]:
+        """What every channel of every role holds: the parameter's name to image id.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        with self._asking("read the pointers of all channels"):
+            pages = list(
+                self._ssm.get_paginator("get_parameters_by_path").paginate(Path=POINTER_ROOT, Recursive=True)
+            )
+        return {found["Name"]: found["Value"] for page in pages for found in page["Parameters"]}
+
+    def descendants(self, image_id: str) -> list[Image]:
+        """Our images that were baked from an image, or from one that was; nearest first. A call a generation.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        found: dict[str, Image] = {}
+        parents = [image_id]
+        while parents:
+            with self._asking(f"look up the images baked from {', '.join(parents)}"):
+                pages = list(
+                    self._ec2.get_paginator("describe_images").paginate(
+                        Owners=["self"], Filters=[{"Name": f"tag:{TAG_SOURCE_IMAGE}", "Values": parents}]
+                    )
+                )
+            children = [_image(child, allowed_owner=True) for page in pages for child in page["Images"]]
+            parents = [child.id for child in children if child.id not in found and child.id != image_id]
+            found |= {child.id: child for child in children if child.id in parents}
+        return list(found.values())
+
+    def own_images(self) -> list[Image]:
+        """All of our images.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        with self._asking("list our images"):
+            pages = list(self._ec2.get_paginator("describe_images").paginate(Owners=["self"]))
+        return [_image(found, allowed_owner=True) for page in pages for found in page["Images"]]
+
+    def used_images(self) -> dict[str, str]:
+        """Image id to one thing that uses it: a machine, or a launch template version that can still be launched.
+
+        Those are a template's default and latest version, and the versions that Auto Scaling groups name.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        used: dict[str, str] = {}
+        with self._asking("list what images are used by"):
+            versions = [
+                {"LaunchTemplateId": found["LaunchTemplateId"], "Versions": ["$Default", "$Latest"]}
+                for page in self._ec2.get_paginator("describe_launch_templates").paginate()
+                for found in page["LaunchTemplates"]
+            ]
+            for page in self._client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate():
+                versions += [
+                    {
+                        "LaunchTemplateId": one["LaunchTemplateId"],
+                        "Versions": [one.get("Version", "$Default")],
+                    }
+                    for group in page["AutoScalingGroups"]
+                    for one in _templates(group)
+                ]
+            for wanted in versions:
+                answer = self._ec2.describe_launch_template_versions(**wanted)  # type: ignore[arg-type]
+                for found in answer["LaunchTemplateVersions"]:
+                    image = found["LaunchTemplateData"].get("ImageId")
+                    if image:
+                        used[image] = f"version {found['VersionNumber']} of {found['LaunchTemplateId']}"
+            for page in self._ec2.get_paginator("describe_instances").paginate():
+                for reservation in page["Reservations"]:
+                    for instance in reservation["Instances"]:
+                        if instance["State"]["Name"] != "terminated":
+                            used[instance["ImageId"]] = instance["InstanceId"]
+        return used
+
+    def bake_snapshots(self) -> list[Snapshot]:
+        """Our snapshots that bakes made.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        filters = [
+            {"Name": f"tag:{TAG_MANAGED_BY}", "Values": ["packer"]},
+            {"Name": "tag-key", "Values": [TAG_BAKE_KEY]},
+        ]
+        with self._asking("list the snapshots of bakes"):
+            pages = list(
+                self._ec2.get_paginator("describe_snapshots").paginate(
+                    OwnerIds=["self"],
+                    Filters=filters,  # type: ignore[arg-type]
+                )
+            )
+        return [
+            Snapshot(id=found["SnapshotId"], started=found["StartTime"])
+            for page in pages
+            for found in page["Snapshots"]
+        ]
+
+    def deregister(self, image_id: str) -> None:
+        """Remove an image; its snapshots stay.
+
+        Raises:
+            PipelineError: AWS refused.
+        """
+        with self._asking(f"deregister {image_id}"):
+            self._ec2.deregister_image(ImageId=image_id)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Remove a snapshot; one that is gone already is no error.
+
+        Raises:
+            PipelineError: AWS refused.
+        """
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        with self._asking(f"delete {snapshot_id}"):
+            try:
+                self._ec2.delete_snapshot(SnapshotId=snapshot_id)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "InvalidSnapshot.NotFound":
+                    raise
+
+    def identity(self) -> str:
+        """The ARN of the identity that asks.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        with self._asking("find out who asks"):
+            arn: str = self._client("sts").get_caller_identity()["Arn"]
+        return arn
+
+    def tag(self, image_id: str, key: str, value: str) -> None:
+        """Tag an image.
+
+        Raises:
+            PipelineError: AWS refused.
+        """
+        with self._asking(f"tag {image_id} with {key}"):
+            self._ec2.create_tags(Resources=[image_id], Tags=[{"Key": key, "Value": value}])
+
+    def untag(self, image_id: str, key: str) -> None:
+        """Remove a tag of an image, whatever its value.
+
+        Raises:
+            PipelineError: AWS refused.
+        """
+        with self._asking(f"remove the tag {key} from {image_id}"):
+            self._ec2.delete_tags(Resources=[image_id], Tags=[{"Key": key}])
 
     def subnet(self, subnet_id: str | None) -> Subnet | None:
         """The subnet of that id; without an id the first default subnet by zone; or None.
@@ -230,6 +401,14 @@ def tags_of(tags: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags or ()}
 
 
+def _templates(group: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The launch templates that an Auto Scaling group names."""
+    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+    specified = [mixed.get("LaunchTemplateSpecification")]
+    specified += [one.get("LaunchTemplateSpecification") for one in mixed.get("Overrides", ())]
+    return [one for one in (group.get("LaunchTemplate"), *specified) if one]
+
+
 def _image(found: ImageTypeDef, *, allowed_owner: bool) -> Image:
     return Image(
         id=found["ImageId"],
@@ -240,6 +419,11 @@ def _image(found: ImageTypeDef, *, allowed_owner: bool) -> Image:
         architecture=found.get("Architecture", ""),
         created=found.get("CreationDate", ""),
         tags=tags_of(found.get("Tags")),
+        snapshots=tuple(
+            device["Ebs"]["SnapshotId"]
+            for device in found.get("BlockDeviceMappings", ())
+            if device.get("Ebs", {}).get("SnapshotId")
+        ),
     )
 
 

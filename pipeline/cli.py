@@ -9,11 +9,14 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.catalog import Catalog
 
 ERROR = 1
 USAGE = 2
@@ -94,6 +97,101 @@ def rollback(
     from pipeline import rollback as command  # noqa: PLC0415 - the steps do not pay for it
 
     command.run(stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image)
+
+
+Region = Annotated[
+    str | None, typer.Option(envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region of the image.")
+]
+Profile = Annotated[str | None, typer.Option(envvar="AWS_PROFILE", help="AWS profile.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
+
+
+def _catalog(region: str | None, profile: str | None) -> Catalog:
+    from pipeline.catalog import Catalog  # noqa: PLC0415 - the steps do not pay for it
+
+    if not region:
+        raise PipelineError("no AWS region is given", change="--region, or AWS_REGION in the environment")
+    return Catalog(region=region, profile=profile)
+
+
+@app.command(rich_help_panel="For people")
+def revoke(
+    image: Annotated[str, typer.Argument(help="The image, ami-…")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; whoever meets the refusal reads it.")],
+    region: Region = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep an image out of every channel from now on."""
+    from pipeline import revoke as command  # noqa: PLC0415
+
+    descendants = command.revoke(_catalog(region, profile), image, reason)
+    if as_json:
+        print(json.dumps({"revoked": image, "descendants": [child.id for child in descendants]}))  # noqa: T201
+        return
+    print(f"{image} is revoked; `python -m pipeline restore {image}` takes it back")  # noqa: T201
+    for child in descendants:
+        state = "revoked too" if child.revoked is not None else "not revoked"
+        print(f"  baked from it: {child.id} {child.name} ({state})")  # noqa: T201
+
+
+@app.command(rich_help_panel="For people")
+def restore(
+    image: Annotated[str, typer.Argument(help="The image, ami-…")],
+    *,
+    region: Region = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the revocation of an image back."""
+    from pipeline import revoke as command  # noqa: PLC0415
+
+    said = command.restore(_catalog(region, profile), image)
+    if as_json:
+        print(json.dumps({"restored": image, "was": said}))  # noqa: T201
+    else:
+        print(f"{image} may be promoted again; it was revoked for: {said}")  # noqa: T201
+
+
+@app.command(rich_help_panel="For people")
+def retire(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
+    history: Annotated[int, typer.Option(min=1, help="Keep the last so many images of each channel.")] = 3,
+    days: Annotated[int, typer.Option(min=0, help="Keep images younger than so many days.")] = 7,
+    settled_days: Annotated[
+        int,
+        typer.Option(min=0, help="Keep a channel's earlier image until the present one was there so long."),
+    ] = 7,
+    cap: Annotated[int, typer.Option(min=1, help="Remove at most so many images in one run.")] = 10,
+    region: Region = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the images that nobody needs any more, with the reason why each other stays; remove them."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    from pipeline import retire as command  # noqa: PLC0415
+
+    catalog = _catalog(region, profile)
+    limits = command.Limits(history=history, age=timedelta(days=days), settled=timedelta(days=settled_days))
+    decided = command.plan(command.read(catalog, datetime.now(UTC)), limits)
+    removed = command.carry_out(catalog, decided, cap=cap) if yes else []
+    if as_json:
+        going = [image.id for image in decided.images]
+        print(json.dumps({"kept": decided.kept, "retire": going, "removed": removed}))  # noqa: T201
+        return
+    for image_id, reason in decided.kept.items():
+        print(f"  keep    {image_id}  {reason}")  # noqa: T201
+    for image in decided.images:
+        done = "removed" if image.id in removed else "retire "
+        print(f"  {done} {image.id}  {image.name}, {image.created[:10]}")  # noqa: T201
+    for snapshot in decided.snapshots:
+        done = "removed" if snapshot.id in removed else "retire "
+        print(f"  {done} {snapshot.id}, whose image is gone")  # noqa: T201
+    if not yes and (decided.images or decided.snapshots):
+        print("nothing has been removed; --yes does it")  # noqa: T201
 
 
 def main() -> None:

@@ -18,6 +18,9 @@ TAG_VALIDATED = "Validated"
 TAG_REVOKED = "Revoked"
 TAG_BAKE_KEY = "BakeKey"
 TAG_GIT_COMMIT = "GitCommit"
+TAG_SOURCE_IMAGE = "SourceImage"
+TAG_MANAGED_BY = "ManagedBy"
+TAG_KEEP = "Keep"
 
 POINTER_ROOT = "/golden-image"
 
@@ -51,6 +54,7 @@ class Image:
         architecture: Such as ``x86_64``.
         created: EC2's creation date, ISO 8601 in UTC.
         tags: Its tags.
+        snapshots: Ids of the snapshots it stands on.
     """
 
     id: str
@@ -61,6 +65,7 @@ class Image:
     architecture: str
     created: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    snapshots: tuple[str, ...] = ()
 
     @property
     def role(self) -> str | None:
@@ -110,6 +115,19 @@ class Held:
     image_id: str
     since: datetime
     source: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A snapshot that a bake made.
+
+    Attributes:
+        id: Such as ``snap-0123456789abcdef0``.
+        started: When it was taken, in UTC.
+    """
+
+    id: str
+    started: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

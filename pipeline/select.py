@@ -38,6 +38,7 @@ class Request:
         owners: Whose it may be, in the words of EC2's DescribeImages.
         pin: Its id, or None.
         source_channel: The channel to take it from where there is no pin, or None.
+        upstream: The channel that it would be taken from without the pin, or None.
     """
 
     stack: str
@@ -47,6 +48,7 @@ class Request:
     owners: tuple[str, ...]
     pin: str | None
     source_channel: str | None
+    upstream: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

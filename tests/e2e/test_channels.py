@@ -155,8 +155,10 @@ class Steps:
         free = [i for i in self.account.images if i not in self.account.held.values()]
         if len(self.account.revoked) < 1 and free:
             image = self.dice.choice(free)
-            tag = {"Key": "Revoked", "Value": "CVE-2026-1"}
-            self.account.bench.client("ec2").create_tags(Resources=[image], Tags=[tag])
+            run = self.account.bench.run(
+                "python", "-m", "pipeline", "revoke", image, "--reason", "CVE-2026-1"
+            )
+            assert run.status == 0
             self.account.revoked.add(image)
 
     def fail(self) -> None:

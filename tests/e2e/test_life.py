@@ -135,6 +135,7 @@ def test_a_second_version_shows_in_the_previews_and_arrives(life: Life) -> None:
 
     preview = life.bench.preview("prod")
     assert f'imageId: "{old}" => "{new}"' in preview.output
+    assert f"channel prod: {old} (web-base-" in preview.output, "in words, too"
     assert life.prod() == (old, [old], (1, old)), "a preview changes nothing"
     assert life.bench.up("prod").status == 0
     assert life.prod() == (new, [new], (2, new))
@@ -176,6 +177,8 @@ def test_a_line_of_config_rolls_back(life: Life) -> None:
     assert [line for line in before if line not in after] == []
     assert life.bench.pointer(ROLE, "prod") == life.images["1.1.0"], "the command touches nothing in AWS"
 
+    preview = life.bench.preview("prod")
+    assert f"channel candidate holds a newer image, {life.images['1.1.0']}" in preview.output
     up = life.bench.up("prod")
     assert up.status == 0
     assert "packer" not in up.output.lower()

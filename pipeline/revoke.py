@@ -1,0 +1,69 @@
+"""The commands `revoke` and `restore`: an image that no channel may take any more, and the way back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipeline.errors import PipelineError
+from pipeline.model import TAG_REVOKED
+
+if TYPE_CHECKING:
+    from pipeline.catalog import Catalog
+    from pipeline.model import Image
+
+TAG_LIMIT = 256  # EC2: characters in a tag's value
+
+
+def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
+    """Tag an image of ours as revoked, with reason, time and who did it.
+
+    Args:
+        catalog: The account.
+        image_id: The image.
+        reason: Why, for whoever meets the refusal.
+
+    Returns:
+        Its descendants: images of ours that were baked from it, or from one that was. They are not revoked.
+
+    Raises:
+        PipelineError: There is no such image of ours, a channel holds it, or there is no reason.
+    """
+    if not reason.strip():
+        raise PipelineError("a revocation needs a reason", change='--reason "CVE-…, found by …"')
+    _ours(catalog, image_id)
+    holders = [name for name, held in catalog.pointers().items() if held == image_id]
+    if holders:
+        raise PipelineError(
+            f"{image_id} is in a channel, and machines are launched from it",
+            seen=", ".join(holders),
+            allowed="an image that no channel holds",
+            change="roll the channel back first: `python -m pipeline rollback STACK`, then `pulumi up`",
+        )
+    note = f" ({datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {catalog.identity()})"
+    catalog.tag(image_id, TAG_REVOKED, reason.strip()[: TAG_LIMIT - len(note)] + note)
+    return catalog.descendants(image_id)
+
+
+def restore(catalog: Catalog, image_id: str) -> str:
+    """Take a revocation back; returns what it said.
+
+    Raises:
+        PipelineError: There is no such image of ours, or it is not revoked.
+    """
+    image = _ours(catalog, image_id)
+    if image.revoked is None:
+        raise PipelineError(f"{image_id} is not revoked", seen=f"no tag {TAG_REVOKED}")
+    catalog.untag(image_id, TAG_REVOKED)
+    return image.revoked
+
+
+def _ours(catalog: Catalog, image_id: str) -> Image:
+    image = catalog.image(image_id)
+    if image is None or not image.allowed_owner:
+        raise PipelineError(
+            f"{image_id} is no image of this account in {catalog.region}",
+            seen="no such image" if image is None else f"owner {image.owner}",
+            change="the id, --region or --profile",
+        )
+    return image

@@ -1,0 +1,89 @@
+"""What AWS is asked: as much with two thousand images as with twenty; and what is said when it does not answer."""
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import botocore.client
+import pytest
+from moto.ec2.models import ec2_backends
+
+from pipeline import words
+from pipeline.catalog import Catalog
+from pipeline.errors import PipelineError
+from pipeline.select import Request, choose
+
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"  # moto's
+REQUEST = Request(
+    stack="prod",
+    stack_file="Pulumi.prod.yaml",
+    role="web",
+    architecture="x86_64",
+    owners=("self",),
+    pin=None,
+    source_channel="candidate",
+    upstream="candidate",
+)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the AWS calls that are made."""
+    made: list[str] = []
+    original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def noting(self: Any, operation: str, arguments: Any) -> Any:
+        made.append(operation)
+        return original(self, operation, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", noting)
+    return made
+
+
+def account(images: int) -> None:
+    ec2: Any = boto3.client("ec2", region_name=REGION)
+    ssm: Any = boto3.client("ssm", region_name=REGION)
+    image = ec2.register_image(Name="web", RootDeviceName="/dev/xvda")["ImageId"]
+    tags = {"Role": "web", "Validated": "x"}
+    ec2.create_tags(Resources=[image], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+    amis = ec2_backends[ACCOUNT][REGION].amis
+    amis[image].architecture = "x86_64"
+    for number in range(images - 1):
+        twin = copy.copy(amis[image])
+        twin.id = f"ami-{number:017x}"
+        amis[twin.id] = twin
+    ssm.put_parameter(Name="/golden-image/web/candidate", Value=image, Type="String")
+
+
+@pytest.mark.parametrize("images", [20, 2000])
+def test_a_preview_asks_as_much_however_many_images_there_are(
+    aws: None, calls: list[str], images: int
+) -> None:
+    account(images)
+    calls.clear()
+    catalog = Catalog(region=REGION)
+    choice = choose(REQUEST, catalog)
+    words.about(choice, REQUEST, "prod", catalog, datetime.now(UTC))
+    assert calls == ["GetParameter", "DescribeImages", "GetParameter"]
+
+
+def test_nobody_answers(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("pipeline.catalog.ATTEMPTS", 1)
+    with pytest.raises(PipelineError, match="AWS was not reached") as caught:
+        Catalog(region=REGION).pointer("web", "prod")
+    assert "AWS_ENDPOINT_URL" in str(caught.value)
+
+
+def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PipelineError, match="could not open a session") as caught:
+        Catalog(region=REGION, profile="no-such-profile").pointer("web", "prod")
+    assert "no-such-profile" in str(caught.value)
+
+
+def test_the_newest_of_a_filter(aws: None) -> None:
+    account(3)
+    found = Catalog(region=REGION).newest_image(owners=["self"], name="w*b", architecture="arm64")
+    assert found is None
