@@ -17,10 +17,10 @@ import pulumi
 from components import baking, settings
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
-from pipeline import words
 from pipeline.catalog import Catalog
+from pipeline.channels import words
+from pipeline.channels.select import choose
 from pipeline.errors import PipelineError
-from pipeline.select import choose
 
 if TYPE_CHECKING:
     from types import TracebackType

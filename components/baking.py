@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from components.image_build import ImageBuild
 from components.image_validation import ClonePlace, CloneShape, ImageValidation
-from pipeline.bakekey import bake_key, split_variables, template_variables
+from pipeline.baking.bakekey import bake_key, split_variables, template_variables
 from pipeline.errors import PipelineError
-from pipeline.suite import suite_digest
+from pipeline.validation.suite import suite_digest
 
 if TYPE_CHECKING:
     from components.settings import Settings
@@ -101,7 +101,7 @@ def _place(stack: Settings, catalog: Catalog) -> ClonePlace:
     cidr = wanted.allowed_cidr
     if cidr is None:
         # Asked only where the stack names no range.
-        from pipeline.caller import caller_cidr  # noqa: PLC0415
+        from pipeline.validation.caller import caller_cidr  # noqa: PLC0415
 
         cidr = caller_cidr()
     return ClonePlace(subnet_id=subnet.id, vpc_id=subnet.vpc_id, allowed_cidr=cidr, address=wanted.address)

@@ -20,8 +20,8 @@ from components.fields import (
     USER,
     Section,
 )
+from pipeline.channels.request import Request
 from pipeline.errors import PipelineError
-from pipeline.select import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

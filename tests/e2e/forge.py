@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from components import baking, settings
 from lab.workbench import PROJECT, Workbench
-from pipeline.bakekey import bake_key
+from pipeline.baking.bakekey import bake_key
 
 USER = "admin"
 LOGIN_SECONDS = 60

@@ -9,10 +9,11 @@ import botocore.client
 import pytest
 from moto.ec2.models import ec2_backends
 
-from pipeline import words
 from pipeline.catalog import Catalog
+from pipeline.channels import words
+from pipeline.channels.request import Request
+from pipeline.channels.select import choose
 from pipeline.errors import PipelineError
-from pipeline.select import Request, choose
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"  # moto's

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import imagescan, secretscan
+from pipeline import secretscan
 from pipeline.errors import PipelineError
 from pipeline.secretscan import Allowed, Finding
+from pipeline.validation import imagescan
 
 TOKEN = "AKIA" + "QZ3KLMNP7RSTUVWX"
 PEM = "-----BEGIN RSA " + "PRIVATE KEY-----\nabc\n"

@@ -1,0 +1,1 @@
+"""From packer/ to an image: the bake key, Packer under supervision, and what went wrong."""

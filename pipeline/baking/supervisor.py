@@ -1,0 +1,174 @@
+"""Stands between a step and Packer, so that an interrupted bake cleans up after itself.
+
+When `pulumi up` is interrupted, the command plugin kills the step with SIGKILL, with no signal before it
+(pulumi-command 1.2.1). When `pulumi` itself is killed, the plugin and the step live on. So the step starts
+this process in a session of its own; it notices both deaths, sends Packer one SIGINT, and waits until Packer
+has removed its builder, key pair and security group.
+
+Usage: python -m pipeline.baking.supervisor OPTIONS -- COMMAND…   (see `Options`)
+
+stdin is the lifeline: the step holds its other end, and the end of file means the step's death. stdout is
+what the command prints. The exit status is the command's; `INTERRUPTED` if it was asked to stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from pipeline.processes import dies_with_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+"""Exit status after an interruption, as a shell reports SIGINT."""
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to supervise.
+
+    Attributes:
+        log: File that gets all that the command prints.
+        watch: Processes whose end means an interruption: process id and start time (seconds since 1970).
+        grace_seconds: How long the command may take to clean up before its process group is killed.
+    """
+
+    log: str
+    watch: tuple[tuple[int, float], ...]
+    grace_seconds: float
+
+
+def command_line(options: Options, command: Sequence[str]) -> list[str]:
+    """The command line that runs `command` under this supervisor."""
+    return [sys.executable, "-m", "pipeline.baking.supervisor", json.dumps(asdict(options)), "--", *command]
+
+
+def engine_processes() -> tuple[tuple[int, float], ...]:
+    """The `pulumi` processes above this one, to be watched; empty when a person runs the step."""
+    found = []
+    with contextlib.suppress(psutil.Error):
+        for parent in psutil.Process().parents():
+            with contextlib.suppress(psutil.Error):
+                if parent.name() == "pulumi":
+                    found.append((parent.pid, parent.create_time()))
+    return tuple(found)
+
+
+def _is_alive(pid: int, created: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _prepare_command() -> None:
+    """In the child: take SIGINT again, and be told by the kernel should the supervisor be killed.
+
+    A Go program that starts with SIGINT ignored goes on ignoring it (Go, package os/signal). The kernel signals
+    this one process only, and Packer's wrapper hands SIGTERM on, but not SIGINT (Packer, main.go).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    dies_with_parent(signal.SIGTERM)
+
+
+class Supervision:
+    """One command under supervision.
+
+    The command prints into the log file itself, and this process reads it from there: with a pipe, the
+    command would die of SIGPIPE in the middle of its clean-up should the supervisor be killed.
+    """
+
+    def __init__(self, options: Options, command: Sequence[str]) -> None:
+        self._options = options
+        self._relay = True
+        self._interrupted_at: float | None = None
+        self._log = Path(options.log).open("ab", buffering=0)  # noqa: SIM115 - closed in run()
+        self._reader = Path(options.log).open("rb", buffering=0)  # noqa: SIM115
+        self._reader.seek(0, os.SEEK_END)
+        self._process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_prepare_command,  # noqa: PLW1509 - this process has one thread
+        )
+
+    def run(self) -> int:
+        """Relay output until the command has ended; returns the exit status."""
+        lifeline = [0]
+        while self._process.poll() is None:
+            if select.select(lifeline, [], [], POLL_SECONDS)[0] and not os.read(0, 1):
+                lifeline = []
+                self._interrupt("the step is gone")
+            self._look_around()
+            self._pass_on()
+        self._pass_on()
+        self._log.close()
+        self._reader.close()
+        return self._process.wait() if self._interrupted_at is None else INTERRUPTED
+
+    def _look_around(self) -> None:
+        if self._interrupted_at is None:
+            if not all(_is_alive(pid, created) for pid, created in self._options.watch):
+                self._interrupt("pulumi is gone")
+        elif time.monotonic() - self._interrupted_at > self._options.grace_seconds:
+            self._note(f"did not end within {self._options.grace_seconds:.0f} s of its SIGINT; killing it")
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _interrupt(self, why: str) -> None:
+        """One SIGINT, and only one: at the second Packer would leave without cleaning up."""
+        if self._interrupted_at is None:
+            self._interrupted_at = time.monotonic()
+            self._note(f"interrupted ({why}): the command cleans up")
+            with contextlib.suppress(ProcessLookupError):
+                # To its whole group, as a terminal does: `packer` is a wrapper that leaves SIGINT to its child.
+                os.killpg(self._process.pid, signal.SIGINT)
+
+    def _note(self, text: str) -> None:
+        self._log.write(f"==> supervisor: {text}\n".encode())
+
+    def _pass_on(self) -> None:
+        """Hand what is new in the log to the step, as long as there is one."""
+        data = self._reader.read()
+        if data and self._relay:
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(1, view) :]
+            except OSError:
+                self._relay = False  # the step is gone; the log has everything
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command under supervision; returns the exit status."""
+    # Ctrl-C in a terminal is for the step, which lets go of the lifeline.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    raw = json.loads(arguments[0])
+    options = Options(
+        raw["log"], tuple((pid, created) for pid, created in raw["watch"]), raw["grace_seconds"]
+    )
+    return Supervision(options, arguments[2:]).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

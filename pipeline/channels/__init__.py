@@ -1,0 +1,1 @@
+"""Which image a channel holds, held before, may hold, and which ones nobody needs any more."""

@@ -1,0 +1,111 @@
+"""The command `rollback`: a channel's record, and one line in a stack file. Touches nothing in AWS."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.catalog import Catalog
+from pipeline.channels import history
+from pipeline.channels.stackfile import PIN, StackFile
+from pipeline.errors import PipelineError
+from pipeline.model import TAG_GIT_COMMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pipeline.channels.history import Entry
+
+WIDTH_WITHOUT_TERMINAL = 160
+
+
+def run(stack: str, *, config_file: Path, image_id: str | None = None) -> None:
+    """Show the record of the stack's channel, pick an image, write the pin, show the diff.
+
+    Args:
+        stack: The stack's name.
+        config_file: Its config file.
+        image_id: An image of the record; None picks the previous good one.
+
+    Raises:
+        PipelineError: There is nothing to go back to, or the image cannot be.
+    """
+    file = StackFile.read(config_file)
+    role = file.get("golden-image:role") or "web"
+    channel = file.require("golden-image:channel")
+    catalog = Catalog(region=file.require("aws:region"), profile=file.get("aws:profile"))
+    entries = history.read(catalog, role=role, channel=channel)
+    if not entries:
+        raise PipelineError(
+            f"channel {channel} of role {role} has no history",
+            allowed="a channel that has held an image",
+            change=f"run `pulumi up` on stack {stack} first",
+        )
+    picked = _pick(entries, image_id, channel)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
+    console.print(_table(entries, picked, f"channel {channel} of role {role}"))
+    new = file.with_pin(picked.pointer.image_id)
+    if new.text == file.text:
+        console.print(f"{config_file} pins {picked.pointer.image_id} already; `pulumi up` does it")
+        return
+    console.print(Text(file.diff(new)))
+    new.write()
+    console.print(
+        f"{config_file} now pins {picked.pointer.image_id}; nothing has changed in AWS. "
+        f"Review and merge it, then `pulumi up` on stack {stack} does it."
+    )
+
+
+def _pick(entries: Sequence[Entry], image_id: str | None, channel: str) -> Entry:
+    if image_id is None:
+        found = history.previous_good(entries)
+        if found is None:
+            raise PipelineError(
+                f"channel {channel} has no earlier image that it could go back to",
+                seen="\n".join(
+                    f"{entry.pointer.image_id}: {'in the channel now' if entry.current else entry.obstacle}"
+                    for entry in entries
+                ),
+                allowed="an image that exists, is validated and not revoked",
+                change=f"pin any validated image by hand: {PIN} in the stack file",
+            )
+        return found
+    found = next((entry for entry in entries if entry.pointer.image_id == image_id), None)
+    if found is None:
+        raise PipelineError(
+            f"channel {channel} has never held {image_id}",
+            allowed=", ".join(dict.fromkeys(entry.pointer.image_id for entry in entries)),
+            change=f"one of these; or pin another by hand: {PIN} in the stack file",
+        )
+    if found.obstacle is not None:
+        raise PipelineError(
+            f"channel {channel} cannot go back to {image_id}",
+            seen=found.obstacle,
+            allowed="an image that exists, is validated and not revoked",
+        )
+    return found
+
+
+def _table(entries: Sequence[Entry], picked: Entry, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in ("", "when (UTC)", "by", "image", "name", "commit", "validated", "state"):
+        table.add_column(column, overflow="fold")
+    for entry in entries:
+        image = entry.image
+        mark = "→" if entry is picked else ""
+        table.add_row(
+            mark,
+            f"{entry.pointer.when:%Y-%m-%d %H:%M}",
+            entry.pointer.by.rpartition(":")[2],
+            entry.pointer.image_id,
+            image.name if image else "",
+            (image.tags.get(TAG_GIT_COMMIT, "") if image else "")[:12],
+            (image.validated or "" if image else "").partition(" ")[0],
+            "now" if entry.current else entry.obstacle or "good",
+        )
+    return table

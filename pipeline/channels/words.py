@@ -1,0 +1,66 @@
+"""What a preview says in words, beside the engine's own diff: which image moves where."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.channels.request import Request
+    from pipeline.channels.select import Choice
+    from pipeline.model import Image
+
+
+class Reader(Protocol):
+    """The two reads that the words rest on."""
+
+    def pointer(self, role: str, channel: str) -> str | None:
+        """The id of the image that a channel holds, or None."""
+
+    def image(self, image_id: str, owners: Sequence[str]) -> Image | None:
+        """The image of that id, or None."""
+
+
+def about(choice: Choice, request: Request, channel: str, reader: Reader, now: datetime) -> list[str]:
+    """Lines about a promotion: nothing if the channel holds the image already and no newer one waits.
+
+    Args:
+        choice: The image that is promoted.
+        request: What the stack asks for.
+        channel: The channel that it is promoted into.
+        reader: The account.
+        now: The present time, in UTC.
+    """
+    lines = []
+    held = reader.pointer(request.role, channel)
+    if held is None:
+        lines.append(f"channel {channel}: nothing → {_name(choice.image, now)}, from {choice.origin}")
+    elif held != choice.image.id:
+        old = reader.image(held, request.owners)
+        was = _name(old, now) if old else f"{held} (gone)"
+        lines.append(f"channel {channel}: {was} → {_name(choice.image, now)}, from {choice.origin}")
+    if request.pin is not None and request.upstream is not None:
+        waiting = reader.pointer(request.role, request.upstream)
+        newer = reader.image(waiting, request.owners) if waiting not in (None, request.pin) else None
+        if newer is not None and newer.created > choice.image.created:
+            lines.append(
+                f"channel {request.upstream} holds a newer image, {_name(newer, now)}; "
+                f"golden-image:image in {request.stack_file} keeps it back"
+            )
+    return lines
+
+
+def _name(image: Image, now: datetime) -> str:
+    return f"{image.id} ({image.name}, built {age(image.created, now)} ago)"
+
+
+def age(created: str, now: datetime) -> str:
+    """How long ago an ISO 8601 time was, in its largest unit, such as ``3 days``."""
+    past = max(now - datetime.fromisoformat(created).astimezone(UTC), timedelta())
+    for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        number = int(past.total_seconds() // seconds)
+        if number:
+            return f"{number} {unit}" + ("s" if number > 1 else "")
+    return "less than a minute"

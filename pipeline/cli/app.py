@@ -1,0 +1,38 @@
+"""`python -m pipeline`: the steps that the program runs, and the commands for people.
+
+Exit status: 0 done · 1 an error, told on stderr · 2 wrong usage · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from pipeline.cli import channels, steps
+from pipeline.errors import PipelineError
+
+ERROR = 1
+USAGE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="The life of a machine image: the steps that `pulumi up` runs, and commands for people.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (steps, channels):
+    app.add_typer(group.app)
+
+
+def main() -> None:
+    """Run the command line; a PipelineError is one message."""
+    try:
+        app()
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(ERROR)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,110 @@
+"""The commands about channels and their images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import PEOPLE, AsJson, Profile, Region, catalog
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PEOPLE)
+def rollback(
+    stack: Annotated[str, typer.Argument(help="The stack, such as prod.")],
+    image: Annotated[
+        str | None, typer.Argument(help="An image that its channel held; default: the previous good one.")
+    ] = None,
+    *,
+    config_file: Annotated[
+        Path | None, typer.Option(help="The stack's config file; default: Pulumi.STACK.yaml.")
+    ] = None,
+) -> None:
+    """Show what a stack's channel has held, and pin the previous good image in the stack file."""
+    from pipeline.channels import rollback as command  # noqa: PLC0415 - the steps do not pay for it
+
+    command.run(stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image)
+
+
+@app.command(rich_help_panel=PEOPLE)
+def revoke(
+    image: Annotated[str, typer.Argument(help="The image, ami-…")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; whoever meets the refusal reads it.")],
+    region: Region = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep an image out of every channel from now on."""
+    from pipeline.channels import revoke as command  # noqa: PLC0415
+
+    descendants = command.revoke(catalog(region, profile), image, reason)
+    if as_json:
+        print(json.dumps({"revoked": image, "descendants": [child.id for child in descendants]}))  # noqa: T201
+        return
+    print(f"{image} is revoked; `python -m pipeline restore {image}` takes it back")  # noqa: T201
+    for child in descendants:
+        state = "revoked too" if child.revoked is not None else "not revoked"
+        print(f"  baked from it: {child.id} {child.name} ({state})")  # noqa: T201
+
+
+@app.command(rich_help_panel=PEOPLE)
+def restore(
+    image: Annotated[str, typer.Argument(help="The image, ami-…")],
+    *,
+    region: Region = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the revocation of an image back."""
+    from pipeline.channels import revoke as command  # noqa: PLC0415
+
+    said = command.restore(catalog(region, profile), image)
+    if as_json:
+        print(json.dumps({"restored": image, "was": said}))  # noqa: T201
+    else:
+        print(f"{image} may be promoted again; it was revoked for: {said}")  # noqa: T201
+
+
+@app.command(rich_help_panel=PEOPLE)
+def retire(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
+    history: Annotated[int, typer.Option(min=1, help="Keep the last so many images of each channel.")] = 3,
+    days: Annotated[int, typer.Option(min=0, help="Keep images younger than so many days.")] = 7,
+    settled_days: Annotated[
+        int,
+        typer.Option(min=0, help="Keep a channel's earlier image until the present one was there so long."),
+    ] = 7,
+    cap: Annotated[int, typer.Option(min=1, help="Remove at most so many images in one run.")] = 10,
+    region: Region = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the images that nobody needs any more, with the reason why each other stays; remove them."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    from pipeline.channels import retire as command  # noqa: PLC0415
+
+    account = catalog(region, profile)
+    limits = command.Limits(history=history, age=timedelta(days=days), settled=timedelta(days=settled_days))
+    decided = command.plan(command.read(account, datetime.now(UTC)), limits)
+    removed = command.carry_out(account, decided, cap=cap) if yes else []
+    if as_json:
+        going = [image.id for image in decided.images]
+        print(json.dumps({"kept": decided.kept, "retire": going, "removed": removed}))  # noqa: T201
+        return
+    for image_id, reason in decided.kept.items():
+        print(f"  keep    {image_id}  {reason}")  # noqa: T201
+    for image in decided.images:
+        done = "removed" if image.id in removed else "retire "
+        print(f"  {done} {image.id}  {image.name}, {image.created[:10]}")  # noqa: T201
+    for snapshot in decided.snapshots:
+        done = "removed" if snapshot.id in removed else "retire "
+        print(f"  {done} {snapshot.id}, whose image is gone")  # noqa: T201
+    if not yes and (decided.images or decided.snapshots):
+        print("nothing has been removed; --yes does it")  # noqa: T201

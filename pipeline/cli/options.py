@@ -1,0 +1,34 @@
+"""What several commands share: options, and the account that they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.catalog import Catalog
+
+STEPS = "Steps of `pulumi up`"
+PEOPLE = "For people"
+
+Region = Annotated[
+    str | None, typer.Option(envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region of the image.")
+]
+Profile = Annotated[str | None, typer.Option(envvar="AWS_PROFILE", help="AWS profile.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
+
+
+def catalog(region: str | None, profile: str | None) -> Catalog:
+    """The account that the options name.
+
+    Raises:
+        PipelineError: No region is given.
+    """
+    from pipeline.catalog import Catalog  # noqa: PLC0415 - the steps do not pay for it
+
+    if not region:
+        raise PipelineError("no AWS region is given", change="--region, or AWS_REGION in the environment")
+    return Catalog(region=region, profile=profile)

@@ -1,0 +1,67 @@
+"""The steps that the program's command resources run: a plan on stdin, a result on stdout."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import typer
+
+from pipeline.cli.options import STEPS
+from pipeline.errors import PipelineError
+
+app = typer.Typer()
+
+
+def _plan() -> dict[str, Any]:
+    text = "" if sys.stdin.isatty() else sys.stdin.read()
+    try:
+        plan = json.loads(text)
+    except ValueError as error:
+        raise PipelineError(
+            "the step's plan on standard input is not JSON",
+            seen=str(error),  # never the text: a plan may hold a private key
+            allowed="one JSON object",
+            change="steps are started by the program; see components/",
+        ) from error
+    if not isinstance(plan, dict):
+        raise PipelineError("the step's plan on standard input is not a JSON object")
+    return plan
+
+
+def _step(module: str, function: str = "run") -> None:
+    """Run a step: plan on stdin, result as one line of JSON on stdout, everything else on stderr."""
+    result = getattr(importlib.import_module(f"pipeline.{module}"), function)(_plan())
+    print(json.dumps(result, sort_keys=True))  # noqa: T201 - this is the step's result
+
+
+@app.command(rich_help_panel=STEPS)
+def bake() -> None:
+    """Bake an image with Packer, or adopt the one that has the same bake key."""
+    _step("baking.bake")
+
+
+@app.command(rich_help_panel=STEPS)
+def keygen() -> None:
+    """Make the key pair for one image's validation."""
+    _step("validation.keygen")
+
+
+@app.command(rich_help_panel=STEPS)
+def validate() -> None:
+    """Check the machines that were booted from an image."""
+    _step("validation.validate")
+
+
+@app.command(rich_help_panel=STEPS)
+def settle() -> None:
+    """Let the channel tags of a role's images follow its pointers."""
+    _step("channels.settle")
+
+
+@app.command(rich_help_panel=STEPS)
+def leave() -> None:
+    """The same, as if the channel held nothing any more."""
+    _step("channels.settle", "leave")

@@ -1,0 +1,1 @@
+"""The verdict on an image, from machines that were booted from it."""

@@ -1,0 +1,171 @@
+"""The validation machines as EC2 knows them: powered, addressed, and what they printed."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from pipeline.validation.deadline import Deadline
+
+WAITER_DELAY_SECONDS = 1
+CONSOLE_LINES = 15
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def say(text: str) -> None:
+    """One line of the step's own log."""
+    # In one piece: several machines tell at once.
+    sys.stderr.write(f"==> validate: {text}\n")
+    sys.stderr.flush()
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A running validation machine.
+
+    Attributes:
+        id: Such as ``i-0123456789abcdef0``.
+        address: The IPv4 address that it is checked at.
+    """
+
+    id: str
+    address: str
+
+    def __str__(self) -> str:
+        """Id and address."""
+        return f"{self.id} ({self.address})"
+
+
+class Clones:
+    """The machines of one image's validation.
+
+    Args:
+        ec2: A boto3 client.
+        ids: Their instance ids.
+        address: ``public`` or ``private``: which address they are checked at.
+    """
+
+    def __init__(self, ec2: Any, ids: Sequence[str], *, address: str) -> None:
+        self._ec2 = ec2
+        self._ids = list(ids)
+        self._address = address
+
+    @contextmanager
+    def powered(self, deadline: Deadline) -> Generator[list[Clone]]:
+        """The machines, running. One that had to be started is stopped again, unless something failed.
+
+        A machine fresh from `pulumi up` runs already; a stopped one stands here when only the plan of its
+        checks changed.
+
+        Raises:
+            PipelineError: One is gone, cannot be started, or has no address that may be used.
+        """
+        stopped = [key for key, found in self._described().items() if found["State"]["Name"] != "running"]
+        if stopped:
+            say(f"starting {', '.join(stopped)}")
+            self._start(stopped, deadline)
+        yield self._addressed()
+        if stopped:
+            self._ec2.stop_instances(InstanceIds=stopped)
+
+    def state(self, clone: Clone) -> str:
+        """EC2's word for the machine's state, such as ``running``."""
+        found: str = self._described()[clone.id]["State"]["Name"]
+        return found
+
+    def console(self, clone: Clone, lines: int | None = CONSOLE_LINES) -> str:
+        """The last lines (or all) that the machine printed, without colours; EC2 may be minutes behind."""
+        output = self._ec2.get_console_output(InstanceId=clone.id).get("Output", "")
+        # boto3 decodes the answer; a client without its handler would hand on base64.
+        text = (
+            output if "\n" in output or " " in output else base64.b64decode(output).decode(errors="replace")
+        )
+        plain = [_COLOURS.sub("", line).rstrip() for line in text.splitlines() if line.strip()]
+        return "\n".join(plain if lines is None else plain[-lines:])
+
+    def _described(self) -> dict[str, Mapping[str, Any]]:
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        try:
+            answer = self._ec2.describe_instances(InstanceIds=self._ids)
+        except ClientError as error:
+            raise PipelineError(
+                "the validation machines cannot be looked up",
+                seen=str(error),
+                change="if one is gone, `pulumi refresh` tells the stack, and the next update boots another",
+            ) from error
+        found = {
+            instance["InstanceId"]: instance
+            for reservation in answer["Reservations"]
+            for instance in reservation["Instances"]
+        }
+        for key, instance in found.items():
+            if instance["State"]["Name"] in ("terminated", "shutting-down"):
+                reason = instance.get("StateReason", {}).get("Message", "no reason given")
+                raise PipelineError(
+                    f"validation machine {key} has been terminated",
+                    seen=reason,
+                    change="`pulumi refresh` tells the stack, and the next update boots another",
+                )
+        return found
+
+    def _start(self, ids: list[str], deadline: Deadline) -> None:
+        from botocore.exceptions import ClientError, WaiterError  # noqa: PLC0415
+
+        try:
+            # One that is stopping can be started only when it has stopped.
+            for state in ("instance_stopped", "instance_running"):
+                if state == "instance_running":
+                    self._ec2.start_instances(InstanceIds=ids)
+                self._ec2.get_waiter(state).wait(
+                    InstanceIds=ids,
+                    WaiterConfig={
+                        "Delay": WAITER_DELAY_SECONDS,
+                        "MaxAttempts": max(1, int(deadline.remaining() / WAITER_DELAY_SECONDS)),
+                    },
+                )
+        except (ClientError, WaiterError) as error:
+            raise PipelineError(
+                f"validation machines {', '.join(ids)} cannot be started", seen=str(error)
+            ) from error
+
+    def _addressed(self) -> list[Clone]:
+        field = "PublicIpAddress" if self._address == "public" else "PrivateIpAddress"
+        described = self._described()
+        subnets = self._subnets({found["SubnetId"] for found in described.values()})
+        clones = []
+        for key in self._ids:
+            found = described[key]
+            text = found.get(field)
+            if not text:
+                raise PipelineError(
+                    f"validation machine {key} has no {self._address} address",
+                    seen=f"subnet {found['SubnetId']}",
+                    allowed="a subnet that gives machines a public address, or golden-image:validation.address: "
+                    "private with a way to it (VPN, or a runner in the VPC)",
+                    change="golden-image:validation.subnetId or .address in the stack file",
+                )
+            subnet = subnets[found["SubnetId"]]
+            if self._address == "private" and ipaddress.IPv4Address(text) not in subnet:
+                raise PipelineError(
+                    f"validation machine {key} claims an address that is not its subnet's; not connecting",
+                    seen=text,
+                    allowed=f"an address of {found['SubnetId']}, {subnet}",
+                )
+            clones.append(Clone(key, text))
+        return clones
+
+    def _subnets(self, ids: set[str]) -> dict[str, ipaddress.IPv4Network]:
+        answer = self._ec2.describe_subnets(SubnetIds=sorted(ids))
+        return {found["SubnetId"]: ipaddress.IPv4Network(found["CidrBlock"]) for found in answer["Subnets"]}

@@ -1,0 +1,128 @@
+"""All checks of an image on all of its machines, side by side."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import secretscan
+from pipeline.errors import PipelineError
+from pipeline.validation import checkrun, identity, imagescan
+from pipeline.validation.clones import Clone, say
+from pipeline.validation.results import FAILED, PASSED, CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.validation.access import Access
+    from pipeline.validation.deadline import Deadline
+
+SMOKE_LINES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What an image has to pass.
+
+    Attributes:
+        role: Which role's checks run.
+        image_id: The image.
+        public_key: What its machines' user may have in authorized_keys.
+        smoke_test: A team's own command, or None.
+        access: The way in.
+        deadline: When to give up.
+    """
+
+    role: str
+    image_id: str
+    public_key: str
+    smoke_test: str | None
+    access: Access
+    deadline: Deadline
+
+    def results(self, machines: Sequence[Clone]) -> list[CheckResult]:
+        """The results of everything.
+
+        Raises:
+            PipelineError: Something could not be run at all.
+        """
+        allowed = secretscan.read_allowed()
+        work: list[Callable[[], list[CheckResult]]] = [
+            *(lambda clone=clone: self._checks(clone) for clone in machines),
+            lambda: self._identity(machines),
+            # The machines are of one image, so one file system is enough.
+            lambda: imagescan.check(
+                machines[0], access=self.access, key=self.public_key, allowed=allowed, deadline=self.deadline
+            ),
+        ]
+        if self.smoke_test:
+            work.append(lambda: [self._smoke(machines)])
+        with ThreadPoolExecutor(len(work)) as pool:
+            done = [pool.submit(one) for one in work]
+            return [result for one in done for result in one.result()]
+
+    def _checks(self, clone: Clone) -> list[CheckResult]:
+        return checkrun.run([clone], access=self.access, role=self.role, deadline=self.deadline)
+
+    def _identity(self, machines: Sequence[Clone]) -> list[CheckResult]:
+        script = Path(identity.SCRIPT).read_bytes()
+        found = {
+            clone.address: identity.parse(self._as_root(clone, script, f"tell what {clone} is"))
+            for clone in machines
+        }
+        command = f"cat {identity.BUILDER_FILE} 2>/dev/null || true\n".encode()
+        builder = identity.parse(self._as_root(machines[0], command, "read the builder's identity"))
+        return identity.compare(found, builder)
+
+    def _as_root(self, clone: Clone, script: bytes, purpose: str) -> str:
+        try:
+            done = self.access.read(
+                clone.address, ["sudo", "sh"], stdin=script, timeout=self.deadline.remaining() or 1
+            )
+        except subprocess.TimeoutExpired:
+            raise PipelineError(
+                f"could not {purpose}", seen=f"no answer within {self.deadline.seconds:.0f} s"
+            ) from None
+        if done.returncode != 0:
+            raise PipelineError(
+                f"could not {purpose}",
+                seen=done.stderr.decode(errors="replace").strip(),
+                allowed="a user who may become root without a password",
+                change="golden-image:validation.sshUser in the stack file",
+            )
+        return done.stdout.decode(errors="replace")
+
+    def _smoke(self, machines: Sequence[Clone]) -> CheckResult:
+        """The team's own command, on this machine, with the clones' addresses."""
+        assert self.smoke_test is not None  # noqa: S101 - asked only then
+        environment = {
+            **os.environ,
+            "GOLDEN_IMAGE_ADDRESSES": " ".join(clone.address for clone in machines),
+            "GOLDEN_IMAGE_ROLE": self.role,
+            "GOLDEN_IMAGE_ID": self.image_id,
+        }
+        before = self.deadline.elapsed()
+        try:
+            done = subprocess.run(
+                ["sh", "-c", self.smoke_test], env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                timeout=self.deadline.remaining() or 1, check=False,
+            )  # fmt: skip
+            status, output = f"exit status {done.returncode}", done.stdout
+            passed = done.returncode == 0
+        except subprocess.TimeoutExpired:
+            status, output, passed = f"did not end within {self.deadline.seconds:.0f} s", "", False
+        result = CheckResult(
+            check="smoke-test",
+            address="",
+            outcome=PASSED if passed else FAILED,
+            seconds=round(self.deadline.elapsed() - before, 2),
+            seen="" if passed else "\n".join([status, *output.splitlines()[-SMOKE_LINES:]]),
+            wanted="" if passed else f"exit status 0 of: {self.smoke_test}",
+        )
+        say(f"all machines: {result.check} {checkrun.MARKS[result.outcome]} ({result.seconds:.1f} s)")
+        return result

@@ -1,0 +1,66 @@
+"""Whether waiting for a machine still makes sense."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.validation.clones import Clone, Clones
+    from pipeline.validation.deadline import Deadline
+
+BOOTED = re.compile(r"Reached target .*multi-user", re.IGNORECASE)
+SSHD_FAILED = re.compile(r"Failed to start .*(OpenSSH|sshd?\b)", re.IGNORECASE)
+SETTLE_SECONDS = 10.0
+"""How long after its boot ended a machine may take to answer."""
+
+
+class Hope:
+    """Looks at a machine that does not answer yet, and gives up when it never will.
+
+    Args:
+        clone: The machine.
+        clones: Who can look at it.
+        deadline: The clock.
+    """
+
+    def __init__(self, clone: Clone, clones: Clones, deadline: Deadline) -> None:
+        self._clone = clone
+        self._clones = clones
+        self._deadline = deadline
+        self._booted_at: float | None = None
+
+    def check(self) -> None:
+        """Raise if waiting is pointless.
+
+        Raises:
+            PipelineError: The machine is not running any more, or its console says that its sshd will not come.
+        """
+        state = self._clones.state(self._clone)
+        if state != "running":
+            raise PipelineError(
+                f"{self._clone} is {state}, though nobody asked it to stop",
+                seen=f"state {state}",
+                allowed="state running",
+                change="see what it printed, above; did its boot end in a shutdown, or did it run out of "
+                "golden-image:validation.keepMinutes?",
+            )
+        console = self._clones.console(self._clone, lines=None)
+        failed = SSHD_FAILED.search(console)
+        if failed:
+            raise PipelineError(
+                f"{self._clone} never answers on TCP port 22: its sshd does not start",
+                seen=failed[0],
+                change="see what the machine printed, above",
+            )
+        if self._booted_at is None and BOOTED.search(console):
+            self._booted_at = self._deadline.elapsed()
+        if self._booted_at is not None and self._deadline.elapsed() - self._booted_at > SETTLE_SECONDS:
+            raise PipelineError(
+                f"{self._clone} never answered on TCP port 22, though its boot has ended",
+                seen="its console: reached target multi-user",
+                change="is sshd enabled in the image? is this machine in golden-image:validation.allowedCidr, with a "
+                "route to the subnet?",
+            )

@@ -1,0 +1,72 @@
+"""What makes a machine itself: gathered on each clone; equal nowhere, neither to a clone nor to the builder."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pipeline.validation.results import FAILED, PASSED, CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCRIPT = "packer/scripts/identity.sh"
+"""Prints name and hash of each value; the bake runs the same script on the builder."""
+
+BUILDER_FILE = "/usr/lib/golden-image/builder-identity"
+"""Where the bake leaves the builder's."""
+
+REQUIRED = ("machine-id", "hostname", "cloud-init instance id", "ssh host key ed25519")
+"""What every machine must have."""
+
+CHECK = "identity"
+
+
+def parse(text: str) -> dict[str, str]:
+    """Name to hash, from lines ``hash  name``."""
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {name: value for value, name in pairs}
+
+
+def compare(clones: Mapping[str, Mapping[str, str]], builder: Mapping[str, str]) -> list[CheckResult]:
+    """One result for each value of each clone.
+
+    Args:
+        clones: Address to what the clone has.
+        builder: What the builder had; empty if the image does not tell.
+    """
+    results = []
+    names = sorted({name for values in (*clones.values(), dict.fromkeys(REQUIRED, "")) for name in values})
+    for name in names:
+        for address, values in clones.items():
+            mine = values.get(name)
+            others = [other for other in clones if other != address and clones[other].get(name) == mine]
+            seen = ""
+            if mine is None:
+                seen = "there is none" if name in REQUIRED else ""
+            elif builder.get(name) == mine:
+                seen = "the same as the builder's"
+            elif others:
+                seen = f"the same as that of {', '.join(others)}"
+            results.append(
+                CheckResult(
+                    check=f"{CHECK}::{name.replace(' ', '-')}",
+                    address=address,
+                    outcome=FAILED if seen else PASSED,
+                    seconds=0,
+                    seen=f"{name}: {seen}" if seen else "",
+                    wanted="one of its own" if seen else "",
+                )
+            )
+    if not builder:
+        results.append(
+            CheckResult(
+                check=f"{CHECK}::builder",
+                address="",
+                outcome=FAILED,
+                seconds=0,
+                seen=f"{BUILDER_FILE} is not in the image",
+                wanted=json.dumps(sorted(REQUIRED)),
+            )
+        )
+    return results

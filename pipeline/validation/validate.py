@@ -1,0 +1,220 @@
+"""The step `validate`: the verdict on an image, from machines that were booted from it."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline.channels import settle
+from pipeline.errors import PipelineError
+from pipeline.validation import causes as causes_module
+from pipeline.validation import report, results
+from pipeline.validation.access import Access
+from pipeline.validation.clones import Clone, Clones, say
+from pipeline.validation.deadline import Deadline
+from pipeline.validation.gate import Gate
+from pipeline.validation.hope import Hope
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from pipeline.validation.results import CheckResult
+
+TABLE_WIDTH = 140
+JOURNAL_LINES = 10
+JOURNAL_SECONDS = 10
+_KEYS = {
+    "region": str,
+    "role": str,
+    "user": str,
+    "address": str,
+    "suite": str,
+    "timeoutSeconds": int,
+    "imageId": str,
+    "instanceIds": list,
+    "privateKey": str,
+}
+
+
+def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the machines.
+
+    Args:
+        plan: ``region``, ``role``, ``user``, ``address``, ``suite``, ``timeoutSeconds``, ``imageId``,
+            ``instanceIds``, ``privateKey``, and optionally ``smokeTest``.
+
+    Returns:
+        ``imageId``, ``role``, ``validatedAt`` (ISO 8601, UTC), ``suite``, ``checks`` (how many), ``report`` (path),
+        ``digest`` (SHA-256 of the report, in hexadecimal digits).
+
+    Raises:
+        PipelineError: The plan is incomplete, a machine did not come up, or a check failed.
+    """
+    for key, kind in _KEYS.items():
+        if not isinstance(plan.get(key), kind):
+            raise PipelineError(
+                f"the plan on standard input lacks {key!r}",
+                allowed=kind.__name__,
+                change="`bin/step validate` is started by the program; see components/image_validation.py",
+            )
+    import boto3  # noqa: PLC0415 - the other steps do not pay for it
+
+    deadline = Deadline(plan["timeoutSeconds"])
+    ec2 = boto3.client("ec2", region_name=plan["region"])
+    clones = Clones(ec2, plan["instanceIds"], address=plan["address"])
+    with (
+        Access(private_key=plan["privateKey"], user=plan["user"], lifetime=deadline.seconds) as access,
+        withdrawn_on_failure(ec2, plan),
+        clones.powered(deadline) as machines,
+    ):
+        first_port = _wait(machines, clones, access, deadline)
+        gate = Gate(
+            role=plan["role"],
+            image_id=plan["imageId"],
+            public_key=access.public_key,
+            smoke_test=plan.get("smokeTest"),
+            access=access,
+            deadline=deadline,
+        )
+        found = gate.results(machines)
+        _judge(found, machines, clones, access, image_id=plan["imageId"])
+    say(
+        f"{plan['imageId']} passed {len(found)} checks on {len(machines)} "
+        f"{'machine' if len(machines) == 1 else 'machines'}, "
+        f"{deadline.elapsed() - first_port:.1f} s after the first port answered"
+    )
+    return _verdict(plan, found, machines)
+
+
+@contextlib.contextmanager
+def withdrawn_on_failure(ec2: Any, plan: Mapping[str, Any]) -> Generator[None]:
+    """Packer tags an image as a candidate; one that did not pass is none."""
+    try:
+        yield
+    except PipelineError:
+        settle.withdraw(ec2, plan["imageId"], role=plan["role"], region=plan["region"])
+        raise
+
+
+def _wait(machines: Sequence[Clone], clones: Clones, access: Access, deadline: Deadline) -> float:
+    """Wait for all machines side by side; returns when the first port answered, in seconds from the start.
+
+    Raises:
+        PipelineError: One did not come up.
+    """
+    failures: list[tuple[Clone, PipelineError]] = []
+    answered: list[float] = []
+    with ThreadPoolExecutor(len(machines)) as pool:
+        waiting = {pool.submit(_come_up, clone, clones, access, deadline): clone for clone in machines}
+        for done in as_completed(waiting):
+            try:
+                answered.append(done.result())
+            except PipelineError as error:
+                failures.append((waiting[done], error))
+                say(f"{waiting[done]}: {error.what}")
+    for clone, failure in failures:
+        _show_console(clone, clones)
+        raise failure
+    return min(answered)
+
+
+def _come_up(clone: Clone, clones: Clones, access: Access, deadline: Deadline) -> float:
+    hope = Hope(clone, clones, deadline)
+    access.wait_for_port(clone, deadline, hope.check)
+    answered = deadline.elapsed()
+    say(f"{clone}: port 22 answers after {answered:.1f} s")
+    word = access.wait_for_boot(clone, deadline, hope.check)
+    say(f"{clone}: boot finished after {deadline.elapsed():.1f} s: {word}")
+    return answered
+
+
+def _judge(
+    found: Sequence[CheckResult], machines: Sequence[Clone], clones: Clones, access: Access, *, image_id: str
+) -> None:
+    """Raise unless all checks passed, and each machine had some.
+
+    Raises:
+        PipelineError: With the number of failures; their table goes to stderr.
+    """
+    failed = [result for result in found if result.outcome == results.FAILED]
+    if failed:
+        _show(failed, machines)
+        for clone in machines:
+            if any(result.address == clone.address for result in failed):
+                _show_journal(clone, access)
+                _show_console(clone, clones)
+        causes = causes_module.explain([result.check for result in failed])
+        names = sorted({result.check.rpartition("::")[2] for result in failed})
+        raise PipelineError(
+            f"{image_id} failed {len(failed)} of {len(found)} checks: {', '.join(names)}",
+            seen="\n".join(_line(result) for result in failed[:5]),
+            allowed="an image that passes every check in packer/checks/",
+            change="\n".join(
+                [
+                    *(f"{known.cause}: {known.cure}" for known in causes),
+                    "then `pulumi up`; the machines stay for a look and stop by themselves",
+                ]
+            ),
+        )
+    unproven = [
+        clone
+        for clone in machines
+        if not any(result.address == clone.address and result.outcome == results.PASSED for result in found)
+    ]
+    if unproven:
+        raise PipelineError(
+            f"no check ran on {', '.join(map(str, unproven))}",
+            allowed="at least one check that looks at the machine (takes the fixture `host`)",
+            change="packer/checks/",
+        )
+
+
+def _line(result: CheckResult) -> str:
+    wanted = f", wanted {result.wanted}" if result.wanted else ""
+    return f"{result.check}: {result.seen.splitlines()[0] if result.seen else ''}{wanted}"
+
+
+def _show(failed: Sequence[CheckResult], machines: Sequence[Clone]) -> None:
+    """A table on stderr: check, machine, seen, wanted."""
+    from rich.console import Console  # noqa: PLC0415 - only a failure pays for it
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    names = {clone.address: str(clone) for clone in machines}
+    table = Table(title="failed checks", title_justify="left")
+    for column in ("check", "machine", "seen", "wanted"):
+        table.add_column(column, overflow="fold")
+    for result in failed:
+        cells = (result.check, names.get(result.address, "all"), result.seen, result.wanted)
+        table.add_row(*map(Text, cells))
+    Console(file=sys.stderr, width=TABLE_WIDTH).print(table)
+
+
+def _show_console(clone: Clone, clones: Clones) -> None:
+    text = clones.console(clone) or "(nothing yet; EC2 may be minutes behind)"
+    say(f"{clone}: the last lines of its console:\n{text}")
+
+
+def _show_journal(clone: Clone, access: Access) -> None:
+    command = ["sudo", "journalctl", "-b", "-p", "err", "-n", str(JOURNAL_LINES), "--no-pager", "-o", "short"]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        done = access.run(clone.address, command, timeout=JOURNAL_SECONDS)
+        say(f"{clone}: the last errors of its journal:\n{done.stdout.strip() or done.stderr.strip()}")
+
+
+def _verdict(
+    plan: Mapping[str, Any], found: Sequence[CheckResult], machines: Sequence[Clone]
+) -> dict[str, Any]:
+    facts = {
+        "imageId": plan["imageId"],
+        "role": plan["role"],
+        "suite": plan["suite"],
+        "validatedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    path, digest = report.write(facts, found, {clone.address: clone.id for clone in machines})
+    say(f"the report: {path}")
+    return {**facts, "checks": len(found), "report": path, "digest": digest}

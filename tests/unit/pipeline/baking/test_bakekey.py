@@ -1,0 +1,124 @@
+"""The key changes when, and only when, the image would."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.baking.bakekey import bake_key, split_variables, template_variables
+from pipeline.errors import PipelineError
+
+VARIABLES = 'variable "image_version" {\n  type = string\n}\n\nvariable "ssh_username" {\n}\n'
+ACCESS = 'variable "region" {\n}\n\nvariable "subnet_id" {\n}\n'
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    folder = tmp_path / "packer"
+    (folder / "ansible").mkdir(parents=True)
+    (folder / "checks").mkdir()
+    (folder / "variables.pkr.hcl").write_text(VARIABLES)
+    (folder / "access.pkr.hcl").write_text(ACCESS)
+    (folder / "ansible/image.yml").write_text("- hosts: all\n")
+    (folder / "checks/test_boot.py").write_text("")
+    (folder / "clean.sh").write_text("#!/bin/sh\n")
+    return folder
+
+
+def key(folder: Path) -> str:
+    return bake_key(folder, content={"image_version": "1"}, serial=1)
+
+
+def test_the_same_content_elsewhere_has_the_same_key(template: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    shutil.copytree(template, other)
+    assert key(template) == key(other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "ansible/image.yml").write_text("- hosts: none\n"),
+        lambda folder: (folder / "ansible/new.yml").write_text(""),
+        lambda folder: (folder / "ansible/image.yml").rename(folder / "ansible/renamed.yml"),
+        lambda folder: (folder / "clean.sh").chmod(0o755),
+        lambda folder: (folder / "clean.sh").unlink(),
+    ],
+    ids=["content", "new file", "renamed", "made executable", "removed"],
+)
+def test_changed_by(change: Callable[[Path], object], template: Path) -> None:
+    before = key(template)
+    change(template)
+    assert key(template) != before
+
+
+@pytest.mark.parametrize(
+    "name", ["checks/test_boot.py", "access.pkr.hcl", "manifest.json", ".hidden", "ansible/x.yml~", "a.pyc"]
+)
+def test_not_changed_by(name: str, template: Path) -> None:
+    before = key(template)
+    (template / name).write_text("something else")
+    assert key(template) == before
+
+
+def test_values_serial_and_source_image_count(template: Path) -> None:
+    keys = {
+        bake_key(template, content={}, serial=1),
+        bake_key(template, content={"image_version": "1"}, serial=1),
+        bake_key(template, content={"image_version": "2"}, serial=1),
+        bake_key(template, content={}, serial=2),
+        bake_key(template, content={}, serial=1, source_image="ami-1"),
+        bake_key(template, content={}, serial=1, source_image="ami-2"),
+    }
+    assert len(keys) == 6
+
+
+def test_order_of_values_does_not_count(template: Path) -> None:
+    assert bake_key(template, content={"a": 1, "b": [2]}, serial=1) == bake_key(
+        template, content={"b": [2], "a": 1}, serial=1
+    )
+
+
+def test_template_variables(template: Path) -> None:
+    content, access = template_variables(template)
+    assert content == {"image_version", "ssh_username"}
+    assert access == {"region", "subnet_id"}
+
+
+def test_no_template(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="no Packer template"):
+        template_variables(tmp_path)
+
+
+def test_split(template: Path) -> None:
+    values = {"image_version": "1.1.0", "subnet_id": "subnet-1"}
+    assert split_variables(values, template_variables(template), where="x") == (
+        {"image_version": "1.1.0"},
+        {"subnet_id": "subnet-1"},
+    )
+
+
+@pytest.mark.parametrize("name", ["image_verson", "region"])
+def test_a_variable_that_cannot_be_set(name: str, template: Path) -> None:
+    with pytest.raises(PipelineError) as caught:
+        split_variables({name: "1"}, template_variables(template), where="Pulumi.dev.yaml, golden-image:bake")
+    text = str(caught.value)
+    assert f"{name}: '1'" in text
+    assert "image_version, ssh_username, subnet_id" in text
+    assert "Pulumi.dev.yaml" in text
+
+
+def test_the_real_template_declares_what_a_bake_sets() -> None:
+    known = template_variables(Path("packer"))
+    assert {"region", "bake_key", "git_commit", "manifest_path"} <= known.access
+    assert {"image_role", "image_version", "ssh_username", "source_image_name"} <= known.content
+
+
+def test_importing_it_costs_neither_pulumi_nor_boto3() -> None:
+    code = "import sys, json, pipeline.baking.bakekey; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pulumi", "boto3", "botocore"} & set(json.loads(done.stdout))

@@ -1,0 +1,168 @@
+"""An interrupted command cleans up, whoever died."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.baking import packer, supervisor
+
+# Like Packer: a wrapper that leaves SIGINT to its child, hands SIGTERM on, and ends as the child ends.
+COMMAND = """
+import os, pathlib, signal, sys, time
+here = pathlib.Path(sys.argv[1])
+child = 0
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+def clean_up(number, _):
+    with (here / "signals").open("a") as signals:
+        signals.write(signal.Signals(number).name + "\\n")
+    if sys.argv[2] == "obedient":
+        print("cleaned up", flush=True)
+        (here / "clean").touch()
+        sys.exit(1)
+signal.signal(signal.SIGINT, clean_up)
+signal.signal(signal.SIGTERM, clean_up)
+print("started", flush=True)
+while True:
+    time.sleep(0.05)
+"""
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+@contextmanager
+def supervised(
+    tmp_path: Path,
+    *,
+    manner: str = "obedient",
+    watch: tuple[tuple[int, float], ...] = (),
+    grace: float = 30,
+) -> Iterator[subprocess.Popen[bytes]]:
+    options = supervisor.Options(str(tmp_path / "log"), watch, grace)
+    command = [sys.executable, "-c", COMMAND, str(tmp_path), manner]
+    with subprocess.Popen(
+        supervisor.command_line(options, command),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def test_status_and_output_of_a_command_that_ends(tmp_path: Path) -> None:
+    options = supervisor.Options(str(tmp_path / "log"), (), 30)
+    command = [sys.executable, "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)"]
+    done = subprocess.run(
+        supervisor.command_line(options, command), stdin=subprocess.PIPE, capture_output=True, check=False
+    )
+    # An empty stdin is an end of file at once, so give it a lifeline of its own.
+    assert done.returncode in {7, supervisor.INTERRUPTED}
+    read, write = os.pipe()
+    done = subprocess.run(
+        supervisor.command_line(options, command), stdin=read, capture_output=True, check=False
+    )
+    os.close(write)
+    os.close(read)
+    assert done.returncode == 7
+    assert sorted(done.stdout.split()) == [b"err", b"out"]
+
+
+def test_the_lifeline_ends(tmp_path: Path) -> None:
+    with supervised(tmp_path) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(10) == supervisor.INTERRUPTED
+    assert (tmp_path / "signals").read_text() == "SIGINT\n"
+    assert (tmp_path / "clean").exists()
+    log = (tmp_path / "log").read_text()
+    assert "the step is gone" in log
+    assert "cleaned up" in log
+
+
+def test_the_engine_ends(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as engine:
+        watch = ((engine.pid, psutil.Process(engine.pid).create_time()),)
+        with supervised(tmp_path, watch=watch) as process:
+            engine.kill()
+            assert process.wait(10) == supervisor.INTERRUPTED
+    assert (tmp_path / "clean").exists()
+    assert "pulumi is gone" in (tmp_path / "log").read_text()
+
+
+def test_the_supervisor_itself_is_killed(tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("the kernel tells a child of its parent's death on Linux only")
+    with supervised(tmp_path) as process:
+        process.kill()
+        wait_for((tmp_path / "clean").exists)
+
+
+def test_a_command_that_does_not_obey_is_killed_after_its_grace(tmp_path: Path) -> None:
+    with supervised(tmp_path, manner="stubborn", grace=0.2) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(10) == supervisor.INTERRUPTED
+    assert (tmp_path / "signals").read_text() == "SIGINT\n"
+    assert "killing it" in (tmp_path / "log").read_text()
+
+
+STEP = """
+import pathlib, sys
+from pipeline.baking import packer
+folder = pathlib.Path(sys.argv[1])
+with packer.only_one(folder) as lock:
+    argv = [sys.executable, "-c", sys.argv[2], str(folder), "obedient"]
+    packer._supervised(argv, log=folder / "log", lock=lock)
+"""
+
+
+def test_a_killed_step_keeps_its_lock_until_the_command_has_cleaned_up(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STEP, str(tmp_path), COMMAND], stderr=subprocess.PIPE
+    ) as step:
+        assert step.stderr is not None
+        assert step.stderr.readline() == b"started\n"
+        step.send_signal(signal.SIGKILL)
+        # Nobody else holds the step's stderr: the engine's call returns at once.
+        assert step.stderr.read() == b""
+        step.wait(10)
+        with packer.only_one(tmp_path):
+            assert (tmp_path / "clean").exists()
+
+
+def test_the_second_bake_says_that_it_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [sys.executable, "-c", STEP, str(tmp_path), "print('done')"], stderr=subprocess.PIPE
+        ) as step:
+            assert step.stderr is not None
+            assert b"waiting for it" in step.stderr.readline()
+            fcntl.flock(held, fcntl.LOCK_UN)
+            assert step.stderr.read() == b"done\n"
+            assert step.wait(10) == 0
+
+
+def test_a_person_runs_the_step() -> None:
+    assert supervisor.engine_processes() == ()

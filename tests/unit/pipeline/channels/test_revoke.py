@@ -1,0 +1,75 @@
+"""A revoked image is told who did it and why; one that is in use is not revoked."""
+
+import re
+from typing import Any
+
+import boto3
+import pytest
+
+from pipeline.catalog import Catalog
+from pipeline.channels import revoke
+from pipeline.errors import PipelineError
+
+REGION = "eu-west-1"
+
+
+@pytest.fixture
+def ec2(aws: None) -> Any:
+    return boto3.client("ec2", region_name=REGION)
+
+
+@pytest.fixture
+def catalog(aws: None) -> Catalog:
+    return Catalog(region=REGION)
+
+
+def image(ec2: Any, name: str, source: str | None = None) -> str:
+    found: str = ec2.register_image(Name=name, RootDeviceName="/dev/xvda")["ImageId"]
+    if source:
+        ec2.create_tags(Resources=[found], Tags=[{"Key": "SourceImage", "Value": source}])
+    return found
+
+
+def test_revoked_with_reason_time_and_identity_and_restored(ec2: Any, catalog: Catalog) -> None:
+    bad = image(ec2, "bad")
+    assert revoke.revoke(catalog, bad, " CVE-2026-1 ") == []
+    found = catalog.image(bad)
+    assert found is not None
+    assert re.fullmatch(r"CVE-2026-1 \(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ arn:aws:.*\)", found.revoked or "")
+    assert "CVE-2026-1" in revoke.restore(catalog, bad)
+    assert catalog.image(bad).revoked is None  # type: ignore[union-attr]
+    with pytest.raises(PipelineError, match="is not revoked"):
+        revoke.restore(catalog, bad)
+
+
+def test_a_long_reason_fits_into_a_tag(ec2: Any, catalog: Catalog) -> None:
+    bad = image(ec2, "bad")
+    revoke.revoke(catalog, bad, "x" * 500)
+    found = catalog.image(bad)
+    assert found is not None
+    assert len(found.revoked or "") == revoke.TAG_LIMIT
+
+
+def test_descendants_of_all_generations(ec2: Any, catalog: Catalog) -> None:
+    root = image(ec2, "root")
+    child = image(ec2, "child", root)
+    grandchild = image(ec2, "grandchild", child)
+    image(ec2, "stranger", "ami-00000000")
+    assert [found.id for found in revoke.revoke(catalog, root, "bad")] == [child, grandchild]
+
+
+def test_an_image_that_a_channel_holds(ec2: Any, catalog: Catalog) -> None:
+    held = image(ec2, "held")
+    ssm: Any = boto3.client("ssm", region_name=REGION)
+    ssm.put_parameter(Name="/golden-image/web/prod", Value=held, Type="String")
+    with pytest.raises(PipelineError, match="is in a channel") as caught:
+        revoke.revoke(catalog, held, "bad")
+    assert "/golden-image/web/prod" in str(caught.value)
+    assert "rollback" in str(caught.value)
+
+
+def test_no_such_image_and_no_reason(ec2: Any, catalog: Catalog) -> None:
+    with pytest.raises(PipelineError, match="is no image of this account"):
+        revoke.revoke(catalog, "ami-0123456789abcdef0", "bad")
+    with pytest.raises(PipelineError, match="needs a reason"):
+        revoke.revoke(catalog, image(ec2, "bad"), "  ")

@@ -1,0 +1,86 @@
+"""Which image a stack promotes, and why it may not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from pipeline.channels.request import Request
+from pipeline.channels.select import choose
+from pipeline.errors import PipelineError
+from pipeline.model import Image
+
+IMAGE = Image(
+    id="ami-0123456789abcdef0",
+    name="web-base-1",
+    owner="111122223333",
+    allowed_owner=True,
+    state="available",
+    architecture="x86_64",
+    created="2026-01-31T12:00:00.000Z",
+    tags={"Role": "web", "Validated": "2026-01-31T12:00:00Z suite x report y"},
+)
+REQUEST = Request(
+    stack="prod",
+    stack_file="Pulumi.prod.yaml",
+    role="web",
+    architecture="x86_64",
+    owners=("self",),
+    pin=None,
+    source_channel="candidate",
+)
+
+
+class Account:
+    def __init__(self, image: Image | None = IMAGE, pointer: str | None = IMAGE.id) -> None:
+        self._image, self._pointer = image, pointer
+        self.reads: list[str] = []
+
+    def pointer(self, role: str, channel: str) -> str | None:
+        self.reads.append(f"{role}/{channel}")
+        return self._pointer
+
+    def image(self, image_id: str, owners: Sequence[str]) -> Image | None:
+        self.reads.append(image_id)
+        return self._image
+
+
+def test_what_the_channel_holds() -> None:
+    account = Account()
+    found = choose(REQUEST, account)
+    assert (found.image, found.origin) == (IMAGE, "channel candidate")
+    assert account.reads == ["web/candidate", IMAGE.id]
+
+
+def test_a_pin_asks_no_channel() -> None:
+    account = Account()
+    assert choose(replace(REQUEST, pin=IMAGE.id), account).origin == "pin"
+    assert account.reads == [IMAGE.id]
+
+
+def test_an_empty_channel() -> None:
+    with pytest.raises(PipelineError, match="channel candidate holds no image for role web yet"):
+        choose(REQUEST, Account(pointer=None))
+
+
+@pytest.mark.parametrize(
+    ("image", "message", "seen"),
+    [
+        (None, "does not exist in this region", "no such image"),
+        (replace(IMAGE, allowed_owner=False), "account that is not allowed", "owner 111122223333"),
+        (replace(IMAGE, state="pending"), "is not available", "state pending"),
+        (replace(IMAGE, tags={**IMAGE.tags, "Revoked": "CVE-1"}), "has been revoked", "CVE-1"),
+        (replace(IMAGE, tags={**IMAGE.tags, "Role": "db"}), "is not made for this role", "Role: db"),
+        (replace(IMAGE, tags={"Validated": "x"}), "is not made for this role", "no tag Role"),
+        (replace(IMAGE, architecture="arm64"), "has another architecture", "arm64"),
+        (replace(IMAGE, tags={"Role": "web"}), "never passed a validation", "no tag Validated"),
+    ],
+)
+@pytest.mark.parametrize("pin", [None, IMAGE.id])
+def test_refused(image: Image | None, message: str, seen: str, pin: str | None) -> None:
+    with pytest.raises(PipelineError, match=message) as caught:
+        choose(replace(REQUEST, pin=pin), Account(image))
+    error = str(caught.value)
+    assert seen in error
+    assert "golden-image:image in Pulumi.prod.yaml" in error
+    assert ("the pinned image" if pin else "the image in channel candidate") in error

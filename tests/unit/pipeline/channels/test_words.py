@@ -1,0 +1,91 @@
+"""A preview in words."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from pipeline.channels import words
+from pipeline.channels.request import Request
+from pipeline.channels.select import Choice
+from pipeline.model import Image
+
+NOW = datetime(2026, 2, 3, tzinfo=UTC)
+
+
+def image(number: int, created: str) -> Image:
+    return Image(
+        id=f"ami-{number}",
+        name=f"web-{number}",
+        owner="1",
+        allowed_owner=True,
+        state="available",
+        architecture="x86_64",
+        created=created,
+    )
+
+
+OLD, NEW = image(1, "2026-01-31T00:00:00.000Z"), image(2, "2026-02-02T22:00:00.000Z")
+REQUEST = Request(
+    stack="prod",
+    stack_file="Pulumi.prod.yaml",
+    role="web",
+    architecture="x86_64",
+    owners=("self",),
+    pin=None,
+    source_channel="candidate",
+    upstream="candidate",
+)
+
+
+class Account:
+    def __init__(self, **pointers: str) -> None:
+        self.pointers = pointers
+
+    def pointer(self, role: str, channel: str) -> str | None:
+        return self.pointers.get(channel)
+
+    def image(self, image_id: str, owners: Sequence[str]) -> Image | None:
+        return {one.id: one for one in (OLD, NEW)}.get(image_id)
+
+
+def said(image: Image, request: Request = REQUEST, **pointers: str) -> list[str]:
+    choice = Choice(image=image, origin="pin" if request.pin else "channel candidate")
+    return words.about(choice, request, "prod", Account(**pointers), NOW)
+
+
+def test_a_move() -> None:
+    assert said(NEW, prod=OLD.id) == [
+        "channel prod: ami-1 (web-1, built 3 days ago) → ami-2 (web-2, built 2 hours ago), from channel candidate"
+    ]
+
+
+def test_the_first_one_and_one_that_is_gone() -> None:
+    assert said(NEW)[0].startswith("channel prod: nothing → ami-2")
+    assert said(NEW, prod="ami-9")[0].startswith("channel prod: ami-9 (gone) → ami-2")
+
+
+def test_nothing_to_say() -> None:
+    assert said(NEW, prod=NEW.id, candidate=NEW.id) == []
+
+
+def test_a_pin_keeps_a_newer_one_back() -> None:
+    pinned = replace(REQUEST, pin=OLD.id)
+    (line,) = said(OLD, pinned, prod=OLD.id, candidate=NEW.id)
+    assert line.startswith("channel candidate holds a newer image, ami-2")
+    assert "golden-image:image in Pulumi.prod.yaml keeps it back" in line
+    assert said(NEW, replace(REQUEST, pin=NEW.id), prod=NEW.id, candidate=OLD.id) == []
+
+
+@pytest.mark.parametrize(
+    ("created", "text"),
+    [
+        ("2026-02-02T23:59:30Z", "less than a minute"),
+        ("2026-02-02T23:59:00Z", "1 minute"),
+        ("2026-02-02T00:00:00Z", "1 day"),
+        ("2026-02-04T00:00:00Z", "less than a minute"),
+    ],
+)
+def test_ages(created: str, text: str) -> None:
+    assert words.age(created, NOW) == text

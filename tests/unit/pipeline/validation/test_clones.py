@@ -1,0 +1,112 @@
+"""Validation machines as EC2 knows them."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.validation.clones import Clones
+from pipeline.validation.deadline import Deadline
+
+REGION = "eu-west-1"
+
+
+@pytest.fixture
+def ec2(aws: None) -> Any:
+    return boto3.client("ec2", region_name=REGION)
+
+
+def machine(ec2: Any) -> str:
+    image = ec2.register_image(Name="image", RootDeviceName="/dev/xvda")["ImageId"]
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    found: str = ec2.run_instances(
+        ImageId=image, InstanceType="t3.micro", MinCount=1, MaxCount=1, SubnetId=subnet
+    )["Instances"][0]["InstanceId"]
+    return found
+
+
+def state(ec2: Any, instance: str) -> str:
+    found = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+    name: str = found["State"]["Name"]
+    return name
+
+
+def test_a_running_machine_is_used_as_it_is(ec2: Any) -> None:
+    instance = machine(ec2)
+    clones = Clones(ec2, [instance], address="private")
+    with clones.powered(Deadline(10)) as machines:
+        assert [clone.id for clone in machines] == [instance]
+        assert machines[0].address.startswith("172.31.")
+    assert state(ec2, instance) == "running", "who started it stops it"
+
+
+def test_a_stopped_machine_is_started_and_stopped_again(ec2: Any) -> None:
+    instance = machine(ec2)
+    ec2.stop_instances(InstanceIds=[instance])
+    clones = Clones(ec2, [instance], address="private")
+    with clones.powered(Deadline(10)) as machines:
+        assert clones.state(machines[0]) == "running"
+    assert state(ec2, instance) == "stopped"
+
+
+def test_after_a_failure_it_stays_for_a_look(ec2: Any) -> None:
+    instance = machine(ec2)
+    ec2.stop_instances(InstanceIds=[instance])
+    with (
+        pytest.raises(PipelineError, match="failed"),
+        Clones(ec2, [instance], address="private").powered(Deadline(10)),
+    ):
+        raise PipelineError("failed")
+    assert state(ec2, instance) == "running"
+
+
+def test_one_that_is_gone(ec2: Any) -> None:
+    instance = machine(ec2)
+    ec2.terminate_instances(InstanceIds=[instance])
+    with (
+        pytest.raises(PipelineError, match=f"{instance} has been terminated"),
+        Clones(ec2, [instance], address="private").powered(Deadline(10)),
+    ):
+        pass
+
+
+def test_an_address_that_is_not_the_subnets_is_reported_and_not_tried(ec2: Any) -> None:
+    instance = machine(ec2)
+
+    class Lying:
+        """EC2, but for one answer."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ec2, name)
+
+        def describe_instances(self, **arguments: Any) -> Any:
+            answer = ec2.describe_instances(**arguments)
+            answer["Reservations"][0]["Instances"][0]["PrivateIpAddress"] = "10.9.8.7"
+            return answer
+
+    with (
+        pytest.raises(PipelineError, match="not its subnet's; not connecting") as caught,
+        Clones(Lying(), [instance], address="private").powered(Deadline(10)),
+    ):
+        pass
+    assert "10.9.8.7" in str(caught.value)
+
+
+def test_no_public_address(ec2: Any) -> None:
+    instance = machine(ec2)
+
+    class Private:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ec2, name)
+
+        def describe_instances(self, **arguments: Any) -> Any:
+            answer = ec2.describe_instances(**arguments)
+            answer["Reservations"][0]["Instances"][0].pop("PublicIpAddress", None)
+            return answer
+
+    with (
+        pytest.raises(PipelineError, match="has no public address"),
+        Clones(Private(), [instance], address="public").powered(Deadline(10)),
+    ):
+        pass
