@@ -63,7 +63,7 @@ rollback: ## Write STACK's previous good image into its stack file, as a line to
 	@$(LAB_ENV); python -m pipeline rollback $(STACK) --config-file $(STACK_FILE)
 
 clean: ## Stop the labs, forget what they knew, remove the links to tools and packages
-	@for lab in main demo test test2 spare; do \
+	@for lab in main demo bench spare test test2 test3 test4; do \
 	  if [ "$$(id -u)" = 0 ] && [ -x .venv/bin/python ]; then GOLDEN_IMAGE_LAB=$$lab python -m lab reset; fi; \
 	done
 	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache

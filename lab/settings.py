@@ -1,7 +1,8 @@
 """Where a lab keeps its things, and which part of the host's network it takes.
 
 Several labs can run side by side, so that a test run or a demo never touches the one somebody works in: ``main``
-(``make lab``), ``demo``, and three of the tests. Each has a subnet, a bridge, a port and a folder of its own.
+(``make lab``), ``demo``, ``bench``, and those of the tests. Each has a subnet, a bridge, a port and a folder of
+its own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SUBNET_ID = "subnet-01ab01ab01ab01ab0"
 TABLE_PREFIX = "golden_image_lab_"
 """How the nftables tables of all labs begin."""
 
-NAMES = ("main", "demo", "test", "test2", "spare")
+NAMES = ("main", "demo", "bench", "spare", "test", "test2", "test3", "test4")
 FIRST_PORT = 4577
 
 

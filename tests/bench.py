@@ -166,7 +166,7 @@ def show(comparisons: list[Comparison]) -> None:
 
 def main() -> int:
     """Measure in a lab of its own, which is gone afterwards."""
-    settings = lab_of("test")
+    settings = lab_of("bench")
     done: list[Comparison] = []
     status = 0
     try:

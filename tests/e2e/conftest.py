@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"the lab cannot run here: {problem}"))
 
 
-LABS = {"gw0": "test", "gw1": "test2"}
+LABS = {"gw0": "test", "gw1": "test2", "gw2": "test3", "gw3": "test4"}
 """Which lab a worker of pytest-xdist drives; without workers it is the environment's, or the first one."""
 
 
