@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 import threading
@@ -11,8 +12,9 @@ from urllib.parse import parse_qs, urlencode
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from lab import moto_gaps
+from lab import faults, moto_gaps
 from lab import settings as lab_settings
+from lab.calls import Caller, CallLog
 from lab.dataplane import DataPlane
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ log = logging.getLogger("lab")
 
 READ_ONLY = re.compile(r"^(Describe|Get|List|Head)")
 MOTO_INTERNAL = "/moto-api"
+LAB_API = "/lab-api/"
+"""The lab's own calls: who called what, and faults on demand. No part of AWS; only tests use them."""
+
+JSON = [("Content-Type", "application/json")]
 
 
 class ControlPlane:
@@ -40,6 +46,8 @@ class ControlPlane:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.RLock()
         self._save = save
+        self.calls = CallLog()
+        self.faults = faults.Faults()
         self.machines = DataPlane(settings, store, control=lambda: self._lock, changed=self.save)
         moto_gaps.fill(self.machines.console)
 
@@ -53,8 +61,31 @@ class ControlPlane:
         if environ.get("PATH_INFO", "").startswith(MOTO_INTERNAL):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not a part of AWS\n"]
+        if environ.get("PATH_INFO", "").startswith(LAB_API):
+            return self._lab_api(environ, start_response)
         form = _read_form(environ)
-        action = (form.get("Action") or environ.get("HTTP_X_AMZ_TARGET", "").split(".")[-1:] or [""])[0]
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        action = (form.get("Action") or target.split(".")[-1:] or [""])[0]
+        fault = self.faults.strike(action)
+        if fault is None:
+            answer, body = self._carry_out(action, form, environ)
+        elif fault.kind == "lost":
+            self._carry_out(action, form, environ)
+            self.calls.add(Caller.of(environ), action, 0)
+            faults.break_connection(environ)
+            return []
+        elif fault.kind == "ignored":
+            answer, body = ["200 OK", JSON], [json.dumps({"Version": 0, "Tier": "Standard"}).encode()]
+        else:
+            answer, body = faults.refusal(fault, json_protocol=bool(target))
+        self.calls.add(Caller.of(environ), action, int(answer[0].split()[0]))
+        start_response(*answer)
+        return body
+
+    def _carry_out(
+        self, action: str, form: dict[str, list[str]], environ: dict[str, Any]
+    ) -> tuple[list[Any], list[bytes]]:
+        """Let moto answer, and the machines follow."""
         if action == "RunInstances":
             _default_subnet(environ, form)
         answer: list[Any] = []
@@ -75,8 +106,27 @@ class ControlPlane:
                 answer, body = _internal_error(action)
             self.save()
             log.info("%s -> %s", action or environ.get("PATH_INFO"), answer[0])
-        start_response(*answer)
-        return body
+        return answer, body
+
+    def _lab_api(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """GET or DELETE calls; GET (the actions struck so far) or PUT faults."""
+        found: Any = {}
+        match environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix(LAB_API):
+            case "GET", "calls":
+                found = self.calls.rows()
+            case "DELETE", "calls":
+                self.calls.clear()
+            case "GET", "faults":
+                found = self.faults.struck
+            case "PUT", "faults":
+                length = int(environ.get("CONTENT_LENGTH") or 0)
+                rules = json.loads(environ["wsgi.input"].read(length))
+                self.faults.set([faults.Fault.of(rule) for rule in rules])
+            case _:
+                start_response("404 Not Found", JSON)
+                return [b"{}\n"]
+        start_response("200 OK", JSON)
+        return [json.dumps(found).encode()]
 
 
 def _internal_error(action: str) -> tuple[list[Any], list[bytes]]:

@@ -142,6 +142,24 @@ class Workbench:
         """A boto3 client of the lab."""
         return environment.client(self.settings, service)
 
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls that the lab has answered since `forget_calls`: key, service, action, status."""
+        found: list[dict[str, Any]] = httpx.get(f"{self.settings.endpoint}/lab-api/calls").json()
+        return found
+
+    def forget_calls(self) -> None:
+        """Begin to count calls anew."""
+        httpx.delete(f"{self.settings.endpoint}/lab-api/calls").raise_for_status()
+
+    def set_faults(self, *rules: Mapping[str, Any]) -> None:
+        """Let the API fail from now on as the rules say (`lab.faults.Fault`); none lets it work."""
+        httpx.put(f"{self.settings.endpoint}/lab-api/faults", json=rules).raise_for_status()
+
+    def struck(self) -> list[str]:
+        """The actions that a rule has struck so far."""
+        found: list[str] = httpx.get(f"{self.settings.endpoint}/lab-api/faults").json()
+        return found
+
     def launch(self, template_id: str, version: str) -> Machine:
         """Start a machine from a launch template's version."""
         answer = self.client("ec2").run_instances(

@@ -2,124 +2,21 @@
 
 import base64
 import os
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 from moto.core.base_backend import BackendDict
-from werkzeug.serving import make_server
 
-from lab import account, base_image, dataplane, settings
-from lab.controlplane import ControlPlane
+from lab import account, dataplane, settings
 from lab.errors import LabError
-from lab.layers import LayerStore
 from lab.seed import Seed
-
-
-@dataclass
-class PaperMachine:
-    """Stands in for `lab.machine.Machine`; keeps what was asked of it."""
-
-    all: ClassVar[dict[str, "PaperMachine"]] = {}
-
-    instance_id: str
-    folder: Path
-    store: LayerStore
-    layers: list[str]
-    bridge: str
-    cgroup: str
-    on_shutdown: Callable[[str], None]
-    running: bool = False
-    reboots: int = 0
-    seeds: list[Seed] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        (self.folder / "upper").mkdir(parents=True, exist_ok=True)
-        self.all[self.instance_id] = self
-
-    def start(self, seed: Seed) -> None:
-        self.running = True
-        self.seeds.append(seed)
-
-    def stop(self) -> None:
-        self.running = False
-
-    def reboot(self) -> None:
-        self.reboots += 1
-
-    def freeze(self, image_id: str) -> None:
-        assert not self.running
-        self.layers = self.store.freeze(image_id, self.layers, self.folder / "upper")
-        (self.folder / "upper").mkdir()
-
-    def destroy(self) -> None:
-        self.running = False
-
-    def console(self) -> str:
-        return f"console of {self.instance_id}"
-
-    def power_off_from_inside(self) -> None:
-        self.running = False
-        self.on_shutdown(self.instance_id)
-
-
-@pytest.fixture
-def ec2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client of a lab whose machines are of paper."""
-    monkeypatch.setenv("GOLDEN_IMAGE_LAB_DIR", str(tmp_path))
-    monkeypatch.setenv("MOTO_ENABLE_AMI_VALIDATION", "true")
-    monkeypatch.setattr(dataplane, "Machine", PaperMachine)
-    monkeypatch.setattr(base_image, "host_release", lambda: ("debian", "bookworm"))
-    monkeypatch.setattr(base_image, "_sources", list)
-    PaperMachine.all.clear()
-    BackendDict.reset()
-    lab = settings.load()
-    (tmp_path / "base").mkdir()
-    store = LayerStore.open(lab.layers_dir, tmp_path / "base")
-    account.prepare(lab, store)
-    control = ControlPlane(lab, store, save=lambda: account.save(tmp_path / "state"))
-    server = make_server("127.0.0.1", 0, control, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    client = boto3.client(
-        "ec2",
-        endpoint_url=f"http://127.0.0.1:{server.server_port}",
-        region_name=settings.REGION,
-        aws_access_key_id="lab",
-        aws_secret_access_key="lab",
-    )
-    yield client
-    client.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    BackendDict.reset()
-
-
-def source(ec2: Any) -> str:
-    image_id: str = ec2.describe_images(Owners=[account.SOURCE_OWNER])["Images"][0]["ImageId"]
-    return image_id
-
-
-def run(ec2: Any, **arguments: Any) -> tuple[str, PaperMachine]:
-    arguments = {
-        "ImageId": source(ec2),
-        "MinCount": 1,
-        "MaxCount": 1,
-        "InstanceType": "t3.micro",
-        **arguments,
-    }
-    instance_id = ec2.run_instances(**arguments)["Instances"][0]["InstanceId"]
-    return instance_id, PaperMachine.all[instance_id]
+from tests.unit.lab.paper import PaperMachine, run, source
 
 
 def state(ec2: Any, instance_id: str) -> tuple[str, str]:

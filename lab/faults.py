@@ -1,0 +1,96 @@
+"""Faults of the API on demand: what AWS does on a bad day, for the tests of what the program then does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+Kind = Literal["error", "lost", "ignored", "hold"]
+HOLD_SECONDS = 120.0
+"""How long a held call waits at the most for its rule to be taken away."""
+
+
+@dataclass
+class Fault:
+    """A rule: what happens to the next calls of an action.
+
+    Attributes:
+        action: Such as ``CreateTags``.
+        kind: ``error``: refused, nothing is done. ``lost``: done, but the connection breaks before the answer.
+            ``ignored``: answered as if done, as SSM does with an image id that it rejects afterwards.
+            ``hold``: waits until the rule is taken away, then goes on as ever.
+        times: How many calls it strikes.
+        code: AWS's error code, for ``error``.
+        status: HTTP status, for ``error``.
+    """
+
+    action: str
+    kind: Kind
+    times: int = 1
+    code: str = "InternalError"
+    status: int = 400
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Fault:
+        """A rule from JSON.
+
+        Raises:
+            ValueError: The kind is not known.
+        """
+        fault = cls(**values)
+        if fault.kind not in get_args(Kind):
+            raise ValueError(f"{fault.kind!r} is none of {', '.join(get_args(Kind))}")
+        return fault
+
+
+class Faults:
+    """The rules in force."""
+
+    def __init__(self) -> None:
+        self._rules: list[Fault] = []
+        self._changed = threading.Condition()
+        self.struck: list[str] = []
+
+    def set(self, rules: list[Fault]) -> None:
+        """Replace all rules; held calls whose rule is gone go on."""
+        with self._changed:
+            self._rules = rules
+            self.struck.clear()
+            self._changed.notify_all()
+
+    def strike(self, action: str) -> Fault | None:
+        """The rule that a call meets now, or None; a held call returns when it may go on."""
+        with self._changed:
+            rule = next((rule for rule in self._rules if rule.action == action and rule.times > 0), None)
+            if rule is None:
+                return None
+            rule.times -= 1
+            self.struck.append(action)
+            if rule.kind != "hold":
+                return rule
+            self._changed.wait_for(lambda: rule not in self._rules, HOLD_SECONDS)
+            return None
+
+
+def refusal(fault: Fault, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
+    """AWS's error in the words of the protocol that was asked in."""
+    message = f"the lab was told to answer {fault.action} so"
+    status = f"{fault.status} Fault"
+    if json_protocol:
+        body = json.dumps({"__type": fault.code, "message": message}).encode()
+        return [status, [("Content-Type", "application/x-amz-json-1.1")]], [body]
+    text = (
+        f"<?xml version='1.0'?><Response><Errors><Error><Code>{fault.code}</Code><Message>{message}</Message>"
+        "</Error></Errors><RequestID>lab</RequestID></Response>"
+    )
+    return [status, [("Content-Type", "text/xml")]], [text.encode()]
+
+
+def break_connection(environ: dict[str, Any]) -> None:
+    """Close a request's connection under it: the caller never learns what came of its call."""
+    with contextlib.suppress(OSError):
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)

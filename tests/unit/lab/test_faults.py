@@ -1,0 +1,100 @@
+"""What the API does on a bad day, on demand; and who called what."""
+
+import threading
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError
+
+from lab import settings
+from lab.faults import Fault
+from tests.unit.lab.paper import source
+
+
+def url(ec2: Any, path: str) -> str:
+    return f"{ec2.meta.endpoint_url}/lab-api/{path}"
+
+
+def arm(ec2: Any, *rules: dict[str, Any]) -> None:
+    httpx.put(url(ec2, "faults"), json=rules).raise_for_status()
+
+
+@pytest.fixture
+def once(ec2: Any) -> Any:
+    """A client that calls once, whatever comes of it, under a key of its own."""
+    return boto3.client(
+        "ec2",
+        endpoint_url=ec2.meta.endpoint_url,
+        region_name=settings.REGION,
+        aws_access_key_id="once",
+        aws_secret_access_key="lab",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def tags(ec2: Any) -> list[str]:
+    return [tag["Value"] for tag in ec2.describe_tags()["Tags"]]
+
+
+def tag(ec2: Any, value: str) -> None:
+    ec2.create_tags(Resources=[source(ec2)], Tags=[{"Key": "Note", "Value": value}])
+
+
+def test_an_error_strikes_as_often_as_it_is_told_and_does_nothing(ec2: Any, once: Any) -> None:
+    arm(ec2, {"action": "CreateTags", "kind": "error", "code": "RequestLimitExceeded", "status": 503})
+    with pytest.raises(ClientError, match="RequestLimitExceeded"):
+        tag(once, "a")
+    assert tags(ec2) == []
+    tag(once, "b")
+    assert tags(ec2) == ["b"]
+    assert httpx.get(url(ec2, "faults")).json() == ["CreateTags"]
+
+
+def test_a_lost_answer_comes_after_the_deed(ec2: Any, once: Any) -> None:
+    arm(ec2, {"action": "CreateTags", "kind": "lost"})
+    with pytest.raises(ConnectionClosedError):
+        tag(once, "a")
+    assert tags(ec2) == ["a"]
+
+
+def test_an_ignored_call_is_acknowledged_and_not_done(ec2: Any) -> None:
+    ssm = boto3.client(
+        "ssm",
+        endpoint_url=ec2.meta.endpoint_url,
+        region_name=settings.REGION,
+        aws_access_key_id="lab",
+        aws_secret_access_key="lab",
+    )
+    arm(ec2, {"action": "PutParameter", "kind": "ignored"})
+    assert ssm.put_parameter(Name="/a", Value="b", Type="String")["Version"] == 0
+    assert ssm.describe_parameters()["Parameters"] == []
+
+
+def test_a_held_call_goes_on_when_its_rule_is_taken_away(ec2: Any, once: Any) -> None:
+    arm(ec2, {"action": "CreateTags", "kind": "hold"})
+    caller = threading.Thread(target=tag, args=(once, "a"))
+    caller.start()
+    while not httpx.get(url(ec2, "faults")).json():
+        pass
+    assert tags(ec2) == [], "the lab answers others meanwhile"
+    arm(ec2)
+    caller.join()
+    assert tags(ec2) == ["a"]
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="'eror' is none of error, lost"):
+        Fault.of({"action": "CreateTags", "kind": "eror"})
+
+
+def test_the_log_says_who_called_what(ec2: Any, once: Any) -> None:
+    httpx.delete(url(ec2, "calls"))
+    tag(once, "a")
+    rows = httpx.get(url(ec2, "calls")).json()
+    assert rows == [
+        {"key": "once", "service": "ec2", "action": "DescribeImages", "status": 200},
+        {"key": "once", "service": "ec2", "action": "CreateTags", "status": 200},
+    ]
