@@ -25,6 +25,10 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from types import TracebackType
 
+TOLD = 32
+"""The exit status by which Pulumi's language host knows that a program has told its error itself
+(pulumi-language-python-exec: PYTHON_PROCESS_EXITED_AFTER_SHOWING_USER_ACTIONABLE_MESSAGE_CODE)."""
+
 
 def quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Say nothing when the engine interrupts this program: it has told which resource failed."""
@@ -82,5 +86,6 @@ sys.excepthook = quiet
 try:
     program()
 except PipelineError as error:
-    # One error in the preview, without a traceback.
-    raise pulumi.RunError(str(error)) from None
+    # One error in the preview, without a traceback; RunError would be followed by a second one, of the host's.
+    pulumi.log.error(str(error))
+    sys.exit(TOLD)

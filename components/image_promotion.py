@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_aws as aws
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 class ImagePromotion(pulumi.ComponentResource):
     """A channel that holds one image.
 
-    The pointer moves first: it is the authority (rule 4). The tag follows (rule 5): the new image gets it here,
-    shown in the preview, and the step `settle` takes it from the displaced one. The provider could do that too,
-    but would take away the tag that another stack has given the image since, once a refresh has put that one into
-    the state; so the tag stays on delete, and its value is not ours to reset.
+    The step `claim` makes sure that nobody else has moved the channel. Then the pointer moves: it is the authority
+    (rule 4). The tag follows (rule 5): the new image gets it here, shown in the preview, and the step `settle` takes
+    it from the displaced one. The provider could do that too, but would take away the tag that another stack has
+    given the image since, once a refresh has put that one into the state; so the tag stays on delete, and its value
+    is not ours to reset.
     Destroying the component removes pointer and tag; the image stays.
     """
 
@@ -59,7 +61,25 @@ class ImagePromotion(pulumi.ComponentResource):
             opts: Options of the component.
         """
         super().__init__("golden-image:index:ImagePromotion", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        plan = {"region": region, "role": role, "channel": channel, "imageId": image_id}
+
+        def step(
+            part: str, *, delete: str | None, plan: dict[str, Any], after: pulumi.Resource | None
+        ) -> Command:
+            return Command(
+                f"{name}-{part}",
+                interpreter=INTERPRETER,
+                create=part,
+                # In place, not a replacement: its old half would leave the channel that the new half is in.
+                update=part,
+                delete=delete,
+                stdin=pulumi.Output.json_dumps(plan, sort_keys=True),
+                environment=dict(environment),
+                logging=Logging.STDERR,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[after] if after else None),
+            )
+
+        claim = step("claim", delete=None, plan=plan, after=None)
         pointer = aws.ssm.Parameter(
             f"{name}-pointer",
             name=pointer_name(role, channel),
@@ -70,7 +90,8 @@ class ImagePromotion(pulumi.ComponentResource):
             insecure_value=image_id,
             # A pointer that outlived its stack's state is taken over, not an error.
             overwrite=True,
-            opts=child,
+            # Not by data: what the claim says is unknown in a preview, and the image must not be.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[claim]),
         )
         held = pointer.insecure_value.apply(_known_image)
         tag = aws.ec2.Tag(
@@ -80,24 +101,26 @@ class ImagePromotion(pulumi.ComponentResource):
             value=channel,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, ignore_changes=["value"]),
         )
-        # An update in place, not a replacement, whose old half would leave the channel that the new half is in.
-        self.settled = Command(
-            f"{name}-settle",
-            interpreter=INTERPRETER,
-            create="settle",
-            update="settle",
+        self.settled = step(
+            "settle",
             delete="leave",
-            stdin=pulumi.Output.json_dumps(
-                {"region": region, "role": role, "channel": channel, "imageId": tag.resource_id},
-                sort_keys=True,
-            ),
-            environment=dict(environment),
-            logging=Logging.STDERR,
-            opts=child,
+            # The image that was asked for, not the pointer's: that is what must have come of it. The version, so
+            # that the tags follow whenever the pointer was written.
+            plan={
+                **plan,
+                "claimed": claim.stdout.apply(_version),
+                "pointerVersion": pointer.version,
+            },
+            after=tag,
         )
         self.image_id = tag.resource_id
         self.pointer = pointer.name
         self.register_outputs({"imageId": self.image_id, "pointer": self.pointer})
+
+
+def _version(claimed: str) -> int:
+    """The pointer's version when the claim looked."""
+    return int(json.loads(claimed)["version"])
 
 
 def _known_image(value: str | None) -> str:

@@ -272,6 +272,8 @@ def user_data(*, suite: str, keep_minutes: int) -> str:
     # A timer and not `shutdown +60`: bootcmd runs at every boot, but before logind is there. Nor may the timer
     # wait for sysinit.target, as timers do: that waits for cloud-init, which waits for this command.
     command = ["systemd-run", "--unit=stop-validation-machine", f"--on-active={keep_minutes}min"]
+    # Without an accuracy of its own it would elapse up to a minute late (systemd.timer, AccuracySec=).
+    command += ["--timer-property=AccuracySec=1s"]
     command += ["--timer-property=DefaultDependencies=no", "systemctl", "poweroff"]
     return f"#cloud-config\n# checks: {suite}\nbootcmd:\n  - {json.dumps(command)}\n"
 

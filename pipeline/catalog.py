@@ -5,11 +5,10 @@ boto3 is imported at the first call: a program that asks nothing does not pay fo
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError
+from pipeline import aws
 from pipeline.model import (
     POINTER_ROOT,
     TAG_BAKE_KEY,
@@ -23,15 +22,12 @@ from pipeline.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import ImageTypeDef, SubnetTypeDef
     from mypy_boto3_ssm import SSMClient
-
-CONNECT_SECONDS = 5
-READ_SECONDS = 30
-ATTEMPTS = 4
 
 _ABSENT_IMAGE = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable")
 
@@ -318,22 +314,9 @@ class Catalog:
         found = min(answer["Subnets"], key=lambda subnet: subnet["AvailabilityZone"], default=None)
         return None if found is None else _subnet(found)
 
-    @cached_property
-    def _session(self) -> Any:
-        import boto3  # noqa: PLC0415
-
-        with self._asking("open a session"):
-            return boto3.Session(region_name=self.region, profile_name=self._profile)
-
     def _client(self, service: str) -> Any:
-        from botocore.config import Config  # noqa: PLC0415
-
-        config = Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        )
-        return self._session.client(service, config=config)
+        with self._asking("open a session"):
+            return aws.client(service, region=self.region, profile=self._profile)
 
     @cached_property
     def _ec2(self) -> EC2Client:
@@ -359,41 +342,9 @@ class Catalog:
                 return None
         return images[0] if images else None
 
-    @contextmanager
-    def _asking(self, purpose: str) -> Generator[None]:
-        """Turn what boto3 raises into an error that says what was wanted and how AWS was reached."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise _unanswered(purpose, error, region=self.region, profile=self._profile) from error
-
-
-def _unanswered(purpose: str, error: Exception, *, region: str, profile: str | None) -> PipelineError:
-    """The error for a call that AWS did not answer as it should."""
-    from botocore import exceptions as botocore  # noqa: PLC0415
-
-    if isinstance(error, botocore.ClientError):
-        return PipelineError(
-            f"AWS refused to {purpose}",
-            seen=str(error),
-            allowed=f"credentials that may do it in {region}",
-            change="the credentials in the environment, or aws:profile and aws:region in the stack file",
-        )
-    if isinstance(error, (botocore.ConnectionError, botocore.HTTPClientError)):
-        return PipelineError(
-            f"could not {purpose}: AWS was not reached",
-            seen=str(error),
-            allowed="an endpoint that answers",
-            change="start what AWS_ENDPOINT_URL names, or unset it for AWS itself; check aws:region",
-        )
-    return PipelineError(
-        f"could not {purpose}",
-        seen=str(error),
-        allowed=f"working credentials for {region}" + (f" in profile {profile}" if profile else ""),
-        change="the credentials in the environment, or aws:profile and aws:region in the stack file",
-    )
+    def _asking(self, purpose: str) -> AbstractContextManager[None]:
+        """What boto3 raises becomes an error that says what was wanted and how AWS was reached."""
+        return aws.asking(purpose, region=self.region, profile=self._profile)
 
 
 def tags_of(tags: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:

@@ -88,6 +88,11 @@ class Resource:
     def check_more(self, inputs: Values, failures: Failures) -> None:
         """Rules between inputs; none by default."""
 
+    def compared(self, inputs: Values, state: Values) -> Values:
+        """What new inputs are compared with: the old ones."""
+        del state
+        return inputs
+
     def diff(self, old: Values, new: Values) -> Change:
         """Compare inputs."""
         names = frozenset(

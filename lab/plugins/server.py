@@ -147,7 +147,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
         resource = self._resource(request, context)
-        old, _ = wire.decode(request.old_inputs)
+        old = _old(resource, request)
         new, _ = wire.decode(request.news)
         for name in request.ignoreChanges:
             if name in old:
@@ -193,7 +193,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
         resource = self._resource(request, context)
         state, _ = wire.decode(request.olds)
-        old, _ = wire.decode(request.old_inputs)
+        old = _old(resource, request)
         new, secrets = wire.decode(request.news)
         if request.preview:
             outputs = resource.plan_update(state, new, resource.diff(old, new).names)
@@ -216,6 +216,13 @@ configuration: dict[str, str] = {}
 def configure(variables: dict[str, str]) -> None:
     """Take up the provider's configuration."""
     configuration.update(variables)
+
+
+def _old(resource: Resource, request: Any) -> Values:
+    """What new inputs are compared with."""
+    inputs, _ = wire.decode(request.old_inputs)
+    state, _ = wire.decode(request.olds)
+    return resource.compared(inputs, state)
 
 
 def _outputs(resource: Resource, outputs: Values, secrets: frozenset[str]) -> Any:

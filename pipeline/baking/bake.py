@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from pipeline import secretscan
+from pipeline import aws, secretscan
 from pipeline.baking import packer
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_BAKE_KEY
@@ -42,7 +42,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     key, region = plan["bakeKey"], plan["region"]
     folder = packer.state_folder(key)
     with packer.only_one(folder) as lock:
-        ec2 = _client(region)
+        ec2 = aws.client("ec2", region=region)
         image = _existing(ec2, key)
         if image is not None:
             packer.say(f"adopting {image['ImageId']}, which has this bake key ({key}): nothing to bake")
@@ -83,12 +83,6 @@ def _refuse_secrets() -> None:
             change="take it out, and rotate it if it is real; a false alarm goes into "
             f"{secretscan.ALLOW_FILE} with its reason",
         )
-
-
-def _client(region: str) -> Any:
-    import boto3  # noqa: PLC0415 - the other steps do not pay for it
-
-    return boto3.client("ec2", region_name=region)
 
 
 def _existing(ec2: Any, key: str) -> dict[str, Any] | None:

@@ -9,15 +9,17 @@ still, whoever did what before.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from pipeline import aws
+from pipeline.channels.pointer import Pointer, check_plan, told
 from pipeline.errors import PipelineError
-from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_name, pointer_source
+from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-SETTLED_SECONDS = 60
+SETTLED_SECONDS = 30
 """How long AWS may take to accept a pointer's image: for data type aws:ec2:image, SSM checks the id only after the
 call has returned."""
 
@@ -34,16 +36,19 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Wait until the pointer says what it was told, then settle the tags of the role's images.
 
     Args:
-        plan: ``region``, ``role``, ``channel``, ``imageId``.
+        plan: ``region``, ``role``, ``channel``, ``imageId``, and ``claimed``: the pointer's version when the step
+            `claim` looked.
 
     Returns:
         ``imageId``.
 
     Raises:
-        PipelineError: The pointer does not hold the image, or the plan is incomplete.
+        PipelineError: The pointer does not hold the image, somebody else's promotion came in between, or the plan
+            is incomplete.
     """
     account = Account.of(plan)
-    account.insist(plan["channel"], plan["imageId"])
+    pointer = Pointer(plan["role"], plan["channel"], ssm=account.ssm)
+    insist(pointer, plan["imageId"], claimed=int(plan.get("claimed", 0)))
     account.settle(plan["channel"], account.held())
     return {"imageId": plan["imageId"]}
 
@@ -67,7 +72,7 @@ def leave(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 def withdraw(ec2: Any, image_id: str, *, role: str, region: str) -> None:
     """Take the tag that Packer gave it from an image that no channel holds, for it did not pass."""
-    account = Account(role, ec2=ec2, ssm=_client("ssm", region))
+    account = Account(role, ec2=ec2, ssm=aws.client("ssm", region=region))
     if image_id not in wanted_tags(account.held()):
         channel = account.tagged().get(image_id)
         if channel is not None:
@@ -94,10 +99,47 @@ def distance(one: Held, everyone: Sequence[Held]) -> int:
     return passed
 
 
-def _client(service: Literal["ec2", "ssm"], region: str) -> Any:
-    import boto3  # noqa: PLC0415 - only where it is asked for
+def insist(pointer: Pointer, image_id: str, *, claimed: int) -> None:
+    """Return once a pointer holds an image, and nobody else's promotion was overwritten on the way.
 
-    return boto3.client(service, region_name=region)
+    Args:
+        pointer: The channel's.
+        image_id: The image that was written.
+        claimed: The pointer's version before.
+
+    Raises:
+        PipelineError: It does not in time; or the first to write after `claimed` was somebody else.
+    """
+    from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed  # noqa: PLC0415
+
+    waiting = Retrying(
+        # A version that somebody has written since will not go away by waiting.
+        retry=retry_if_result(lambda found: found.image_id != image_id and found.version <= claimed),
+        stop=stop_after_delay(SETTLED_SECONDS),
+        wait=wait_fixed(POLL_SECONDS),
+    )
+    try:
+        waiting(pointer.position)
+    except RetryError as error:
+        raise PipelineError(
+            f"channel {pointer.channel} does not hold {image_id}, though the call to move it succeeded",
+            seen=f"{pointer.name} holds {error.last_attempt.result().image_id or 'nothing'} "
+            f"after {SETTLED_SECONDS} s",
+            allowed=image_id,
+            change="AWS throws away an image id that it cannot see: is the image still there? then `pulumi up` again",
+        ) from error
+    written = pointer.written_after(claimed)
+    other = next((entry for entry in (written[:1] + written[-1:]) if entry.image_id != image_id), None)
+    if other is not None:
+        raise PipelineError(
+            f"two promotions into channel {pointer.channel} at once: somebody else's came between this one's look "
+            "and its write",
+            seen="\n".join(map(told, written)),
+            allowed=f"version {claimed} directly followed by {image_id}",
+            change=f"decide which image the channel shall hold; it now holds {written[-1].image_id}. If that is this "
+            "stack's: `pulumi up --replace '**-claim'` confirms it; else pin it (golden-image:image) and "
+            "`pulumi up`",
+        )
 
 
 class Account:
@@ -112,7 +154,7 @@ class Account:
     def __init__(self, role: str, *, ec2: Any, ssm: Any) -> None:
         self._role = role
         self._ec2 = ec2
-        self._ssm = ssm
+        self.ssm = ssm
 
     @classmethod
     def of(cls, plan: Mapping[str, Any]) -> Account:
@@ -121,59 +163,16 @@ class Account:
         Raises:
             PipelineError: The plan is incomplete.
         """
-        for key in ("region", "role", "channel", "imageId"):
-            if not isinstance(plan.get(key), str):
-                raise PipelineError(
-                    f"the plan on standard input lacks {key!r}",
-                    change="`bin/step settle` is started by the program; see components/image_promotion.py",
-                )
+        check_plan(plan, "settle")
         region = plan["region"]
-        return cls(plan["role"], ec2=_client("ec2", region), ssm=_client("ssm", region))
-
-    def insist(self, channel: str, image_id: str) -> None:
-        """Return once the channel's pointer holds the image.
-
-        Raises:
-            PipelineError: It does not in time.
-        """
-        from tenacity import (  # noqa: PLC0415
-            RetryError,
-            Retrying,
-            retry_if_result,
-            stop_after_delay,
-            wait_fixed,
-        )
-
-        name = pointer_name(self._role, channel)
-        waiting = Retrying(
-            retry=retry_if_result(lambda value: value != image_id),
-            stop=stop_after_delay(SETTLED_SECONDS),
-            wait=wait_fixed(POLL_SECONDS),
-        )
-        try:
-            waiting(self._value, name)
-        except RetryError as error:
-            raise PipelineError(
-                f"channel {channel} does not hold {image_id}, though the call to move it succeeded",
-                seen=f"{name} holds {error.last_attempt.result()}",
-                allowed=image_id,
-                change="AWS throws away an image id that it cannot see, or somebody moved the channel meanwhile: "
-                "`python -m pipeline rollback STACK` shows who; then `pulumi refresh` and `pulumi up`",
-            ) from error
-
-    def _value(self, name: str) -> str | None:
-        try:
-            value: str = self._ssm.get_parameter(Name=name)["Parameter"]["Value"]
-        except self._ssm.exceptions.ParameterNotFound:
-            return None
-        return value
+        return cls(plan["role"], ec2=aws.client("ec2", region=region), ssm=aws.client("ssm", region=region))
 
     def held(self) -> list[Held]:
         """What the role's channels hold."""
         root = f"{POINTER_ROOT}/{self._role}/"
-        values = self._ssm.get_paginator("get_parameters_by_path").paginate(Path=root)
+        values = self.ssm.get_paginator("get_parameters_by_path").paginate(Path=root)
         filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [root]}]
-        described = self._ssm.get_paginator("describe_parameters").paginate(ParameterFilters=filters)
+        described = self.ssm.get_paginator("describe_parameters").paginate(ParameterFilters=filters)
         texts = {
             found["Name"]: found.get("Description", "") for page in described for found in page["Parameters"]
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from pipeline import aws
 from pipeline.cli.options import STEPS
 from pipeline.errors import PipelineError
 
@@ -33,7 +34,10 @@ def _plan() -> dict[str, Any]:
 
 def _step(module: str, function: str = "run") -> None:
     """Run a step: plan on stdin, result as one line of JSON on stdout, everything else on stderr."""
-    result = getattr(importlib.import_module(f"pipeline.{module}"), function)(_plan())
+    step = getattr(importlib.import_module(f"pipeline.{module}"), function)
+    plan = _plan()
+    with aws.asking(f"carry out the step {module.rpartition('.')[2]}", region=str(plan.get("region"))):
+        result = step(plan)
     print(json.dumps(result, sort_keys=True))  # noqa: T201 - this is the step's result
 
 
@@ -53,6 +57,12 @@ def keygen() -> None:
 def validate() -> None:
     """Check the machines that were booted from an image."""
     _step("validation.validate")
+
+
+@app.command(rich_help_panel=STEPS)
+def claim() -> None:
+    """Make sure that a channel stands where its stack left it, before its pointer moves."""
+    _step("channels.claim")
 
 
 @app.command(rich_help_panel=STEPS)

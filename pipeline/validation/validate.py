@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline import aws
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
 from pipeline.validation import causes as causes_module
@@ -61,10 +62,8 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
                 allowed=kind.__name__,
                 change="`bin/step validate` is started by the program; see components/image_validation.py",
             )
-    import boto3  # noqa: PLC0415 - the other steps do not pay for it
-
     deadline = Deadline(plan["timeoutSeconds"])
-    ec2 = boto3.client("ec2", region_name=plan["region"])
+    ec2 = aws.client("ec2", region=plan["region"])
     clones = Clones(ec2, plan["instanceIds"], address=plan["address"])
     with (
         Access(private_key=plan["privateKey"], user=plan["user"], lifetime=deadline.seconds) as access,

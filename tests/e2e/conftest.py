@@ -1,6 +1,7 @@
 """A lab of the tests' own, and working copies of the project to drive in it."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -66,11 +67,30 @@ def _started(settings: LabSettings) -> Iterator[LabSettings]:
 
 
 @pytest.fixture(scope="module")
-def bench(lab: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
-    """A working copy with stacks of its own. The account is everybody's; an image that is there is adopted."""
-    folder = tmp_path_factory.mktemp("work")
+def bench(lab: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """A working copy with stacks of its own, which are removed in the end.
+
+    The account is everybody's; an image that is there is adopted.
+    """
+    bench = make_bench(lab, tmp_path_factory.mktemp("work"))
+    yield bench
+    remove_stacks(bench)
+
+
+def make_bench(lab: LabSettings, folder: Path) -> Workbench:
+    """A working copy in `folder`, with a state of its own."""
     bench = Workbench(lab, folder / "project", echo=True)
     backend = folder / "state"
     backend.mkdir()
     bench.env["PULUMI_BACKEND_URL"] = f"file://{backend}"
     return bench
+
+
+def remove_stacks(bench: Workbench) -> None:
+    """Destroy what a bench's stacks still have: two stacks may not hold one channel."""
+    bench.set_faults()
+    listed = bench.run("pulumi", "stack", "ls", "--json")
+    for stack in json.loads(listed.output):
+        if stack.get("resourceCount"):
+            run = bench.run(*bench.pulumi_argv("destroy", stack["name"], "--yes", "--skip-preview"))
+            assert run.status == 0

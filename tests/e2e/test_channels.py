@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from lab.workbench import Run, Workbench
+from tests.e2e.registry import EVIDENCE, registry
 
 ROLE = "db"
 STAGES = {"one": ("candidate", "bake"), "two": ("staging", "candidate"), "three": ("prod", "staging")}
 """Stack to channel and source, in the order of the way."""
 
 STEPS = 14
-EVIDENCE = "2026-01-31T12:00:00Z suite a report b"
 
 
 @dataclass
@@ -27,19 +27,9 @@ class Account:
     """The account, and what it must look like."""
 
     bench: Workbench
-    machine: str
-    images: list[str] = field(default_factory=list)
+    images: list[str]
     held: dict[str, str] = field(default_factory=dict)
     revoked: set[str] = field(default_factory=set)
-
-    def register(self, name: str, **tags: str) -> str:
-        ec2 = self.bench.client("ec2")
-        image: str = ec2.create_image(InstanceId=self.machine, Name=name)["ImageId"]
-        wanted = {"Role": ROLE, "ImageChannel": "candidate"} | tags
-        ec2.create_tags(
-            Resources=[image], Tags=[{"Key": key, "Value": value} for key, value in wanted.items()]
-        )
-        return image
 
     def configure(self, stack: str, pin: str | None = None) -> None:
         channel, source = STAGES[stack]
@@ -101,16 +91,11 @@ def refused(run: Run, why: str) -> None:
 
 @pytest.fixture(scope="module")
 def account(bench: Workbench) -> Iterator[Account]:
-    ec2 = bench.client("ec2")
-    source = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*-lab"]}])["Images"][0]["ImageId"]
-    launched = ec2.run_instances(ImageId=source, InstanceType="t3.micro", MinCount=1, MaxCount=1)["Instances"]
-    ec2.stop_instances(InstanceIds=[launched[0]["InstanceId"]])
-    account = Account(bench, launched[0]["InstanceId"])
-    account.images = [account.register(f"{ROLE}-{number}", Validated=EVIDENCE) for number in range(4)]
+    with registry(bench) as images:
+        account = Account(bench, images.validated(ROLE, 4))
     for stack in STAGES:
         account.up(stack, account.images[0] if stack == "one" else None)
     account.check()
-    ec2.terminate_instances(InstanceIds=[account.machine])
     yield account
     for stack in STAGES:
         assert bench.run(*bench.pulumi_argv("destroy", stack, "--yes", "--skip-preview")).status == 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 POLL_SECONDS = 0.5
+ATTEMPTS = 25
 TAGS = Field(MapOf(STRING))
 
 
@@ -44,9 +45,13 @@ def _session(profile: str | None) -> Any:
 
 @cache
 def client(service: str, in_region: str) -> Any:
-    """A boto3 client; it follows AWS_ENDPOINT_URL by itself."""
+    """A boto3 client; it follows AWS_ENDPOINT_URL by itself. As patient as the real provider (``maxRetries`` 25)."""
+    from botocore.config import Config  # noqa: PLC0415
+
     return _session(server.configuration.get("aws:config:profile") or None).client(
-        service, region_name=in_region
+        service,
+        region_name=in_region,
+        config=Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}),
     )
 
 
@@ -93,6 +98,13 @@ class AwsResource(Resource):
         if "tags" in self.fields:
             filled["tagsAll"] = new.get("tags") or {}
         return super().check(old, filled, call)
+
+    def compared(self, inputs: Values, state: Values) -> Values:
+        """What the program once said, with the values of the state, as the bridge plans against Terraform's state.
+
+        So what AWS made of a call otherwise than it was told shows as a difference at the next update.
+        """
+        return {name: state.get(name, value) for name, value in inputs.items()}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -25,6 +25,7 @@ OUTPUT = {
     "bake": {"images": {"eu-west-1": IMAGE}},
     "keygen": {"publicKey": "ssh-ed25519 AAAA", "privateKey": "very private"},
     "validate": VERDICT,
+    "claim": {"imageId": IMAGE, "displaces": None, "version": 4},
     "settle": {"imageId": IMAGE},
 }
 
@@ -42,6 +43,8 @@ class Notes(pulumi.runtime.Mocks):
             outputs["stdout"] = json.dumps(OUTPUT[args.inputs["create"]])
         if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
             outputs["latestVersion"] = 7
+        if args.typ == "aws:ssm/parameter:Parameter":
+            outputs["version"] = 5
         if args.typ == "aws:ec2/keyPair:KeyPair":
             outputs["keyName"] = "key-1"
         return f"{args.name}-id", outputs
@@ -177,6 +180,11 @@ def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
     assert pointer["dataType"] == "aws:ec2:image"
     assert pointer["insecureValue"] == IMAGE
     assert notes.inputs["promotion-channel"] == {"resourceId": IMAGE, "key": "ImageChannel", "value": "prod"}
+    asked = {"region": "eu-west-1", "role": "web", "channel": "prod", "imageId": IMAGE}
+    assert json.loads(notes.inputs["promotion-claim"]["stdin"]) == asked
+    settled = json.loads(notes.inputs["promotion-settle"]["stdin"])
+    assert settled == {**asked, "claimed": 4, "pointerVersion": 5}
+    assert notes.inputs["promotion-settle"]["delete"] == "leave"
 
 
 def test_the_launch_template_holds_a_literal_id(declared: Any) -> None:

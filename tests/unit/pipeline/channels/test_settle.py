@@ -124,8 +124,35 @@ def test_a_pointer_that_did_not_move_is_no_success(account: Aws, monkeypatch: py
     old, new = account.image("old", "prod"), account.image("new")
     account.point("prod", old, "candidate")
     with pytest.raises(PipelineError, match=f"channel prod does not hold {new}"):
-        settle.run(plan("prod", new))
+        settle.run(plan("prod", new) | {"claimed": 1})
     assert account.channel(old) == "prod"
+
+
+def test_an_answer_that_was_lost_and_a_second_write_of_the_same(account: Aws) -> None:
+    old, new = account.image("old", "prod"), account.image("new")
+    for image in (old, new, new):
+        account.point("prod", image, "candidate")
+    settle.run(plan("prod", new) | {"claimed": 1})
+    assert (account.channel(old), account.channel(new)) == (None, "prod")
+
+
+@pytest.mark.parametrize("order", ["mine last", "theirs last"])
+def test_two_promotions_at_once(account: Aws, order: str) -> None:
+    old, mine, theirs = account.image("old", "prod"), account.image("mine"), account.image("theirs")
+    for image in (old, theirs, mine) if order == "mine last" else (old, mine, theirs):
+        account.point("prod", image, "candidate")
+    with pytest.raises(PipelineError, match="two promotions into channel prod at once") as caught:
+        settle.run(plan("prod", mine) | {"claimed": 1})
+    assert theirs in str(caught.value)
+    assert account.channel(old) == "prod", "nothing is settled before somebody has decided"
+
+
+def test_what_somebody_wrote_long_after_is_for_the_claim(account: Aws) -> None:
+    old, mine, theirs = account.image("old"), account.image("mine"), account.image("theirs")
+    for image in (old, mine, theirs, mine):
+        account.point("prod", image, "candidate")
+    settle.run(plan("prod", mine) | {"claimed": 1})
+    assert account.channel(mine) == "prod"
 
 
 def test_an_image_that_did_not_pass_is_withdrawn(account: Aws) -> None:

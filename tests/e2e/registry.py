@@ -1,0 +1,41 @@
+"""Images that nobody baked: of a machine that only just stopped, so that a test of channels takes seconds."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lab.workbench import Workbench
+
+EVIDENCE = "2026-01-31T12:00:00Z suite a report b"
+"""What a validation would have left on an image."""
+
+
+class Registry:
+    """Registers images of one machine; see `registry`."""
+
+    def __init__(self, ec2: Any, machine: str) -> None:
+        self._ec2 = ec2
+        self._machine = machine
+
+    def image(self, name: str, tags: Mapping[str, str]) -> str:
+        """An image of that name with those tags."""
+        image: str = self._ec2.create_image(InstanceId=self._machine, Name=name)["ImageId"]
+        self._ec2.create_tags(Resources=[image], Tags=[{"Key": key, "Value": tags[key]} for key in tags])
+        return image
+
+    def validated(self, role: str, count: int) -> list[str]:
+        """Images of a role that look as if they had passed."""
+        tags = {"Role": role, "Validated": EVIDENCE, "ManagedBy": "packer", "BakeKey": "0" * 32}
+        return [self.image(f"{role}-{number}", tags) for number in range(count)]
+
+
+@contextmanager
+def registry(bench: Workbench) -> Iterator[Registry]:
+    """A machine to make images of, for the time being."""
+    ec2 = bench.client("ec2")
+    source = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*-lab"]}])["Images"][0]["ImageId"]
+    launched = ec2.run_instances(ImageId=source, InstanceType="t3.micro", MinCount=1, MaxCount=1)["Instances"]
+    machine: str = launched[0]["InstanceId"]
+    ec2.stop_instances(InstanceIds=[machine])
+    yield Registry(ec2, machine)
+    ec2.terminate_instances(InstanceIds=[machine])
