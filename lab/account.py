@@ -18,6 +18,7 @@ from lab import base_image
 from lab import settings as lab_settings
 from lab.dataplane import ec2
 from lab.layers import BASE
+from lab.moto_gaps import ROOT_DEVICE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ def prepare(settings: LabSettings, store: LayerStore) -> None:
         virtualization_type="hvm",
         architecture="x86_64",
         root_device_type="ebs",
-        root_device_name="/dev/xvda",
+        root_device_name=ROOT_DEVICE,
         hypervisor="xen",
         creation_date=utcnow(),
         region_name=zone,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from moto.ec2.models.amis import Ami
 
+ROOT_DEVICE = "/dev/xvda"
+
 
 def fill(console: Callable[[str], str]) -> None:
     """Fill the gaps, for this process.
@@ -23,7 +25,7 @@ def fill(console: Callable[[str], str]) -> None:
         console: What the machine of an instance id printed.
     """
     General.get_console_output = _console_output(console)  # type: ignore[method-assign, assignment]
-    AmiBackend.create_image = _with_snapshot_tags(AmiBackend.create_image)  # type: ignore[method-assign]
+    AmiBackend.create_image = _as_ec2_does(AmiBackend.create_image)  # type: ignore[method-assign]
 
 
 def _console_output(console: Callable[[str], str]) -> Callable[[General], ActionResult]:
@@ -42,8 +44,8 @@ def _console_output(console: Callable[[str], str]) -> Callable[[General], Action
     return get_console_output
 
 
-def _with_snapshot_tags(create_image: Callable[..., Ami]) -> Callable[..., Ami]:
-    """Moto refuses CreateImage with tags for the snapshot; EC2 tags it."""
+def _as_ec2_does(create_image: Callable[..., Ami]) -> Callable[..., Ami]:
+    """Moto refuses CreateImage with tags for the snapshot, and forgets that the root is on EBS."""
 
     def create(
         self: Any, instance_id: str, name: str, description: str, tag_specifications: list[dict[str, Any]]
@@ -53,6 +55,7 @@ def _with_snapshot_tags(create_image: Callable[..., Ami]) -> Callable[..., Ami]:
         image = create_image(self, instance_id, name, description, tag_specifications=others)
         for spec in for_snapshot:
             image.ebs_snapshot.add_tags({tag["Key"]: tag["Value"] for tag in spec["Tags"]})
+        image.root_device_type, image.root_device_name = "ebs", ROOT_DEVICE
         return image
 
     return create

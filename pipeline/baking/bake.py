@@ -64,6 +64,13 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         raise PipelineError(
             f"Packer made no image in {region}", seen=str(artifact.images), change="packer/image.pkr.hcl"
         )
+    first = _existing(ec2, key)
+    if first is not None and first["ImageId"] != image_id:
+        packer.say(
+            f"another bake of this content, somewhere else, was first: {first['ImageId']} is used by all; "
+            f"{image_id} is not, and `python -m pipeline retire` removes it in time"
+        )
+        return _result(first, key=key, region=region, images={}, run_uuid=None)
     image = ec2.describe_images(ImageIds=[image_id])["Images"][0]
     return _result(image, key=key, region=region, images=artifact.images, run_uuid=artifact.run_uuid)
 
@@ -94,25 +101,26 @@ def _existing(ec2: Any, key: str) -> dict[str, Any] | None:
             {"Name": "state", "Values": ["available", "pending"]},
         ],
     )
-    images: list[dict[str, Any]] = sorted(answer["Images"], key=lambda image: str(image["CreationDate"]))
-    available = [image for image in images if image["State"] == "available"]
-    if len(available) > 1:
-        packer.say(
-            f"{len(available)} images have this bake key: "
-            f"{', '.join(image['ImageId'] for image in available)}; the oldest is used"
-        )
-    if available:
-        # The oldest, so that everybody who asks gets the same one.
-        return available[0]
+    # The oldest, available or not yet, so that everybody who asks gets the same one.
+    images: list[dict[str, Any]] = sorted(
+        answer["Images"], key=lambda image: (str(image["CreationDate"]), image["ImageId"])
+    )
     if not images:
         return None
-    pending = images[0]["ImageId"]
-    packer.say(f"{pending} has this bake key and is not available yet; waiting for it")
+    if len(images) > 1:
+        packer.say(
+            f"{len(images)} images have this bake key: "
+            f"{', '.join(image['ImageId'] for image in images)}; the oldest is used"
+        )
+    oldest = images[0]
+    if oldest["State"] == "available":
+        return oldest
+    packer.say(f"{oldest['ImageId']} has this bake key and is not available yet; waiting for it")
     ec2.get_waiter("image_available").wait(
-        ImageIds=[pending],
+        ImageIds=[oldest["ImageId"]],
         WaiterConfig={"Delay": PENDING_DELAY_SECONDS, "MaxAttempts": PENDING_ATTEMPTS},
     )
-    found: dict[str, Any] = ec2.describe_images(ImageIds=[pending])["Images"][0]
+    found: dict[str, Any] = ec2.describe_images(ImageIds=[oldest["ImageId"]])["Images"][0]
     return found
 
 

@@ -26,6 +26,11 @@ def _known(pattern: str, cause: str, cure: str) -> _Known:
 
 KNOWN = (
     _known(
+        r"lease login as the user \S+ rather than the user",
+        "ssh_username is not the source image's default user: the builder said whom it lets in",
+        "set ssh_username to the user that the builder names (ec2-user, admin on Debian, ubuntu)",
+    ),
+    _known(
         r"No AMI was found matching filters",
         "the source image filter matches no image",
         "check source_image_name, source_image_owners and source_image_architecture, and that the image "
@@ -49,6 +54,11 @@ KNOWN = (
         r"|Incorrect sudo password",
         "the SSH user may not become root on the builder",
         "give the source image's default user sudo without a password, or choose another ssh_username",
+    ),
+    _known(
+        r"Error waiting for (the )?AMI|exceeded wait attempts",
+        "the image was not available before Packer gave up; it may be yet",
+        "run `pulumi up` again: the image is found by its bake key, waited for and used, not baked twice",
     ),
     _known(
         r"verify-clean: (?!nothing is left)",

@@ -1,13 +1,17 @@
 """One image for one key: baked, adopted, or refused."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from moto.ec2.models import ec2_backends
 
-from pipeline.baking import bake
+from pipeline.baking import bake, packer
 from pipeline.errors import PipelineError
 
 REGION = "eu-west-1"
@@ -37,6 +41,9 @@ def register(name: str, **tags: str) -> str:
     image_id: str = ec2.register_image(Name=name, Architecture="x86_64")["ImageId"]
     if tags:
         ec2.create_tags(Resources=[image_id], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+    # EC2 and moto count in seconds; here each is a second younger than the one before.
+    images = ec2_backends["123456789012"][REGION].amis
+    images[image_id].creation_date = datetime(2026, 1, 31, 12, 0, len(images), tzinfo=UTC)
     return image_id
 
 
@@ -78,6 +85,48 @@ class TestRun:
         mine = register("web-base-1")
         (folder / "image").write_text(mine)
         assert bake.run(plan())["imageId"] == mine
+
+    def test_of_two_bakes_at_once_the_first_image_is_used_and_the_other_told(
+        self, fake_packer: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = fake_packer(
+            "(here / 'started').touch()\nwhile not (here / 'go').exists(): time.sleep(0.01)" + WRITE_MANIFEST
+        )
+        with ThreadPoolExecutor(1) as pool:
+            baking = pool.submit(bake.run, plan())
+            while not (folder / "started").exists():
+                time.sleep(0.01)
+            theirs = register("web-base-1", BakeKey=KEY)
+            mine = register("web-base-2", BakeKey=KEY)
+            (folder / "image").write_text(mine)
+            (folder / "go").touch()
+            result = baking.result()
+        assert (result["imageId"], result["images"]) == (theirs, {REGION: theirs})
+        said = capfd.readouterr().err
+        assert f"was first: {theirs} is used by all; {mine} is not" in said
+
+    def test_one_that_died_after_create_image_is_waited_for_and_adopted(
+        self,
+        fake_packer: Callable[[str], Path],
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        folder = fake_packer("sys.exit(1)")
+        left = register("web-base-1", BakeKey=KEY)
+        image = ec2_backends["123456789012"][REGION].amis[left]
+        image.state = "pending"
+        monkeypatch.setattr(bake, "PENDING_DELAY_SECONDS", 0.01)
+        say = packer.say
+
+        def told(text: str) -> None:
+            say(text)
+            image.state = "available"
+
+        monkeypatch.setattr(packer, "say", told)
+        result = bake.run(plan())
+        assert (result["imageId"], result["adopted"]) == (left, True)
+        assert f"{left} has this bake key and is not available yet; waiting for it" in capfd.readouterr().err
+        assert not (folder / "calls").exists()
 
     def test_a_failed_build_says_why(self, fake_packer: Callable[[str], Path]) -> None:
         fake_packer("print('==> Timeout waiting for SSH.'); sys.exit(1)")

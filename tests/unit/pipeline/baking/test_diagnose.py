@@ -14,11 +14,16 @@ from pipeline.baking.diagnose import diagnose
         ),
         ("==> web-base.amazon-ebs.web-base: Timeout waiting for SSH.", "could not log in"),
         (
+            'Error uploading script: lease login as the user "admin" rather than the user "root".',
+            "not the source image's default user",
+        ),
+        (
             "Packer experienced an authentication error when connecting via SSH: ssh: handshake failed",
             "could not log in",
         ),
         ('"module_stderr": "/bin/sh: 1: /usr/bin/python3: not found\\n"', "no Python"),
         ('fatal: [default]: FAILED! => {"msg": "Missing sudo password"}', "may not become root"),
+        ("Error waiting for AMI: ResourceNotReady: exceeded wait attempts", "not available before Packer"),
         (
             "verify-clean: /etc/machine-id is not empty\nError executing Ansible",
             "would have carried an identity",

@@ -1,0 +1,150 @@
+"""Bakes that fail, with cause and cure; bakes that meet another of the same content."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from lab.settings import LabSettings
+from lab.workbench import Run, Workbench
+from tests.e2e.conftest import make_bench, remove_stacks
+from tests.e2e.forge import Forge
+
+ROLE = "web"
+DEV = "lab/stacks/Pulumi.dev.yaml"
+BUILD_ENDS_SECONDS = 30
+
+
+def failed(bench: Workbench, run: Run, *texts: str) -> None:
+    """It failed with all of this in its error, and left nothing."""
+    assert run.status != 0
+    error = run.output[run.output.index("Diagnostics:") :]
+    for text in texts:
+        assert text in error
+    assert "Traceback" not in error
+    assert bench.pointer(ROLE, "candidate") is None
+    assert own_images(bench) == []
+    assert builders(bench) == []
+
+
+def own_images(bench: Workbench) -> list[str]:
+    images = bench.client("ec2").describe_images(Owners=["self"])["Images"]
+    return [
+        image["ImageId"] for image in images if any(tag["Key"] == "BakeKey" for tag in image.get("Tags", []))
+    ]
+
+
+def builders(bench: Workbench) -> list[str]:
+    filters = [
+        {"Name": "tag:ManagedBy", "Values": ["packer"]},
+        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+    ]
+    found = bench.client("ec2").describe_instances(Filters=filters)["Reservations"]
+    return [instance["InstanceId"] for reservation in found for instance in reservation["Instances"]]
+
+
+@pytest.fixture(autouse=True)
+def _stack_file(bench: Workbench) -> Iterator[None]:
+    text = (bench.folder / DEV).read_text()
+    yield
+    (bench.folder / DEV).write_text(text)
+
+
+def test_a_wrong_user(bench: Workbench) -> None:
+    bench.edit(DEV, r"ssh_username: admin", "ssh_username: ubuntu")
+    bench.edit(DEV, r"ssh_timeout: 2m", "ssh_timeout: 12s")
+    failed(
+        bench,
+        bench.up("dev"),
+        "the bake failed: Packer could not log in to the builder over SSH: wrong user",
+        "ssh_username must be the source image's default user",
+    )
+
+
+def test_a_user_who_may_not_become_root(bench: Workbench, tmp_path: Path) -> None:
+    ec2 = bench.client("ec2")
+    source = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*-lab"]}])["Images"][0]["ImageId"]
+    weak = Forge(bench, tmp_path).image(
+        source,
+        "sed -i '/sudo:/d; s/, sudo]/]/' /etc/cloud/cloud.cfg.d/90_lab.cfg\n"
+        "sed -i '/sudo:/d; s/, sudo\\([],]\\)/\\1/' /etc/cloud/cloud.cfg\n"
+        "cat > /usr/local/sbin/remove-user <<END\nuserdel -r admin\nEND\n"
+        "rm -f /etc/sudoers.d/90-cloud-init-users; deluser admin sudo",
+    )
+    ec2.delete_tags(Resources=[weak], Tags=[{"Key": "BakeKey"}])
+    name = ec2.describe_images(ImageIds=[weak])["Images"][0]["Name"]
+    bench.edit(DEV, r"source_image_name: .*", f"source_image_name: {name}")
+    bench.edit(DEV, r"source_image_owners: .*", "source_image_owners: [self]")
+    failed(
+        bench, bench.up("dev"), "the SSH user may not become root on the builder", "sudo without a password"
+    )
+    ec2.deregister_image(ImageId=weak)
+
+
+def processes_of_the_bake(settings: LabSettings) -> list[psutil.Process]:
+    """Packer, its plugins and the supervisor of this lab, wherever they have been orphaned to."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = process.environ().get("AWS_ENDPOINT_URL") == settings.endpoint
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if ours and ("packer" in line or "pipeline.baking.supervisor" in line or "-m pipeline bake" in line):
+            found.append(process)
+    return found
+
+
+def test_one_that_died_after_create_image_is_adopted(bench: Workbench, lab: LabSettings) -> None:
+    """As if the machine that baked had lost its power: nothing of it cleans up."""
+    bench.set_version("0.1.0")
+    bench.forget_calls()
+    process = bench.start(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
+    with process:
+        while not any(call["action"] == "CreateImage" for call in bench.calls()):
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        for dying in processes_of_the_bake(lab):
+            dying.kill()
+        assert process.stdout is not None
+        process.stdout.read()
+    (left,) = own_images(bench)
+    bench.client("ec2").terminate_instances(InstanceIds=builders(bench))
+    assert bench.run("python", "-m", "lab", "unlock", "dev").status == 0
+    up = bench.up("dev")
+    assert up.status == 0
+    assert f"adopting {left}" in up.output
+    assert own_images(bench) == [left]
+    assert bench.pointer(ROLE, "candidate") == left
+
+
+@pytest.mark.usefixtures("lab")
+def test_two_bakes_at_once_end_with_one_image_in_use(
+    bench: Workbench, lab: LabSettings, tmp_path: Path
+) -> None:
+    """On two machines, so to say: each with a state of its own, and no lock between them."""
+    other = make_bench(lab, tmp_path)
+    other.env["XDG_STATE_HOME"] = str(tmp_path / "xdg")
+    remove_stacks(bench)  # so that neither finds a channel that is the other's
+    before = own_images(bench)
+    both: list[Any] = []
+    for one in (bench, other):
+        one.set_version("0.2.0")
+        both.append(one.start(*one.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
+    outputs = []
+    for process in both:
+        with process:
+            outputs.append(process.stdout.read())
+    assert [process.returncode for process in both] == [0, 0], outputs
+    images = [image for image in own_images(bench) if image not in before]
+    assert len(images) == 2, "both have baked"
+    used = bench.pointer(ROLE, "candidate")
+    (spare,) = set(images) - {used}
+    assert any(f"was first: {used} is used by all; {spare} is not" in output for output in outputs)
+    assert bench.holders(ROLE, "candidate") == [used]
+    assert {one.outputs("dev")["imageId"] for one in (bench, other)} == {used}
+    remove_stacks(other)
