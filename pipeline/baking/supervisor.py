@@ -20,6 +20,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ class Supervision:
     command would die of SIGPIPE in the middle of its clean-up should the supervisor be killed.
     """
 
-    def __init__(self, options: Options, command: Sequence[str]) -> None:
+    def __init__(self, options: Options, command: Sequence[str], *, scratch: str) -> None:
         self._options = options
         self._relay = True
         self._interrupted_at: float | None = None
@@ -106,6 +107,7 @@ class Supervision:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
+            env={**os.environ, "TMPDIR": scratch},
             start_new_session=True,
             preexec_fn=_prepare_command,  # noqa: PLW1509 - this process has one thread
         )
@@ -167,7 +169,10 @@ def main(arguments: Sequence[str]) -> int:
     options = Options(
         raw["log"], tuple((pid, created) for pid, created in raw["watch"]), raw["grace_seconds"]
     )
-    return Supervision(options, arguments[2:]).run()
+    # The ansible plugin leaves the builder's private key in the folder for temporary files (1.0.3, ansible-key*). The
+    # name is short, because plugins put Unix sockets there.
+    with tempfile.TemporaryDirectory(prefix="bake-") as scratch:
+        return Supervision(options, arguments[2:], scratch=scratch).run()
 
 
 if __name__ == "__main__":

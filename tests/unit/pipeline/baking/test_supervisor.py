@@ -88,6 +88,21 @@ def test_status_and_output_of_a_command_that_ends(tmp_path: Path) -> None:
     assert sorted(done.stdout.split()) == [b"err", b"out"]
 
 
+def test_temporary_files_go_with_the_command(tmp_path: Path) -> None:
+    options = supervisor.Options(str(tmp_path / "log"), (), 1)
+    script = "import pathlib, tempfile; f = tempfile.mkstemp(prefix='key')[1]; print(f)"
+    read, write = os.pipe()
+    done = subprocess.run(
+        supervisor.command_line(options, [sys.executable, "-c", script]),
+        stdin=read, capture_output=True, text=True, check=True, env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    os.close(read)
+    os.close(write)
+    assert done.stdout.startswith(str(tmp_path / "bake-"))
+    assert not Path(done.stdout.strip()).exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log"]
+
+
 def test_the_lifeline_ends(tmp_path: Path) -> None:
     with supervised(tmp_path) as process:
         assert process.stdin is not None
