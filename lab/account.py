@@ -34,6 +34,9 @@ SERVICES: dict[str, Any] = {
     "autoscaling": autoscaling_backends,
 }
 
+CROWD = "crowd"
+"""Name and description of the images that `crowd` makes."""
+
 SOURCE_OWNER = "136693071363"
 """Debian's own account, which publishes the official images (Debian wiki, Cloud/AmazonEC2Image)."""
 
@@ -70,6 +73,21 @@ def prepare(settings: LabSettings, store: LayerStore) -> None:
         region_name=zone,
     )
     store.add(image_id, [BASE])
+
+
+def crowd(count: int, tags: dict[str, str]) -> None:
+    """Let the account have so many images more (0: none), which nothing boots from: one of a company's years.
+
+    Args:
+        count: How many.
+        tags: Tags of each.
+    """
+    backend = ec2()
+    for image in [image for image in backend.amis.values() if image.description == CROWD]:
+        del backend.amis[image.id]
+    for number in range(count):
+        image = backend.register_image(f"{CROWD}-{number}", CROWD)
+        image.add_tags(tags)
 
 
 def _reduce_parameters(found: ParameterDict) -> tuple[Any, ...]:

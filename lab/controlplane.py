@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from lab import faults, moto_gaps
+from lab import account, faults, moto_gaps
 from lab import settings as lab_settings
 from lab.calls import Caller, CallLog
 from lab.dataplane import DataPlane
@@ -109,7 +109,7 @@ class ControlPlane:
         return answer, body
 
     def _lab_api(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """GET or DELETE calls; GET (the actions struck so far) or PUT faults."""
+        """GET or DELETE calls; GET (the actions struck so far) or PUT faults; PUT crowd."""
         found: Any = {}
         match environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix(LAB_API):
             case "GET", "calls":
@@ -119,14 +119,19 @@ class ControlPlane:
             case "GET", "faults":
                 found = self.faults.struck
             case "PUT", "faults":
-                length = int(environ.get("CONTENT_LENGTH") or 0)
-                rules = json.loads(environ["wsgi.input"].read(length))
-                self.faults.set([faults.Fault.of(rule) for rule in rules])
+                self.faults.set([faults.Fault.of(rule) for rule in _read_json(environ)])
+            case "PUT", "crowd":
+                with self._lock:
+                    account.crowd(**_read_json(environ))
             case _:
                 start_response("404 Not Found", JSON)
                 return [b"{}\n"]
         start_response("200 OK", JSON)
         return [json.dumps(found).encode()]
+
+
+def _read_json(environ: dict[str, Any]) -> Any:
+    return json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
 
 
 def _internal_error(action: str) -> tuple[list[Any], list[bytes]]:

@@ -190,3 +190,19 @@ def test_a_refresh_between_two_promotions_strips_nothing(account: Account) -> No
     account.up("one", second)
     account.check()
     assert bench.holders(ROLE, "prod") == [first]
+
+
+def test_a_preview_asks_aws_as_often_in_a_large_account(account: Account) -> None:
+    bench = account.bench
+    account.configure("three")
+    asked = []
+    for images in (20, 2000):
+        bench.crowd(images, Role=ROLE, ManagedBy="packer", Validated=EVIDENCE)
+        found = bench.client("ec2").describe_images(Owners=["self"])["Images"]
+        assert len(found) >= images
+        bench.forget_calls()
+        assert bench.preview("three").status == 0
+        asked.append(sorted(call["action"] for call in bench.calls()))
+    bench.crowd(0)
+    assert asked[0] == asked[1]
+    assert asked[0], "it does ask"

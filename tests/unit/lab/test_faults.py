@@ -98,3 +98,11 @@ def test_the_log_says_who_called_what(ec2: Any, once: Any) -> None:
         {"key": "once", "service": "ec2", "action": "DescribeImages", "status": 200},
         {"key": "once", "service": "ec2", "action": "CreateTags", "status": 200},
     ]
+
+
+def test_a_crowd_of_images_comes_and_goes(ec2: Any) -> None:
+    for count in (3, 0):
+        crowd = {"count": count, "tags": {"Role": "web"}}
+        httpx.put(url(ec2, "crowd"), json=crowd).raise_for_status()
+        images = ec2.describe_images(Owners=["self"], Filters=[{"Name": "tag:Role", "Values": ["web"]}])
+        assert len(images["Images"]) == count
