@@ -42,6 +42,7 @@ class Comparison:
     extra: float = 0.0
     ours_seconds: list[float] = field(default_factory=list)
     theirs_seconds: list[float] = field(default_factory=list)
+    note: str = ""
 
     @property
     def ratio(self) -> float:
@@ -92,28 +93,30 @@ def _boot_seconds(bench: Workbench) -> float:
     return seconds
 
 
+def _empty(bench: Workbench) -> Callable[..., list[str]]:
+    """A program that declares nothing; returns what makes a command line for it."""
+    folder = bench.folder.parent / EMPTY
+    if not folder.exists():
+        folder.mkdir()
+        (folder / "Pulumi.yaml").write_text(
+            "name: empty\nruntime:\n  name: python\n  options:\n    toolchain: pip\n    virtualenv: .venv\n"
+        )
+        (folder / "__main__.py").write_text('"""Nothing."""\n\nimport pulumi  # noqa: F401\n')
+        (folder / ".venv").symlink_to((bench.folder / ".venv").resolve())
+        must(bench.run("pulumi", "stack", "init", EMPTY, "--non-interactive", "--cwd", str(folder)))
+
+    def argv(command: str, *options: str) -> list[str]:
+        fixed = ["--stack", EMPTY, "--non-interactive", "--color=never", "--cwd", str(folder)]
+        return ["pulumi", command, *fixed, *options]
+
+    return argv
+
+
 def preview(bench: Workbench) -> Comparison:
     """A preview of prod that finds nothing to do against that of a program that declares nothing."""
     must(bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
     must(bench.run(*bench.pulumi_argv("up", "prod", "--yes", "--skip-preview")))
-    folder = bench.folder.parent / EMPTY
-    folder.mkdir()
-    (folder / "Pulumi.yaml").write_text(
-        "name: empty\nruntime:\n  name: python\n  options:\n    toolchain: pip\n    virtualenv: .venv\n"
-    )
-    (folder / "__main__.py").write_text('"""Nothing."""\n\nimport pulumi  # noqa: F401\n')
-    (folder / ".venv").symlink_to((bench.folder / ".venv").resolve())
-    empty = [
-        "pulumi",
-        "preview",
-        "--stack",
-        EMPTY,
-        "--non-interactive",
-        "--color=never",
-        "--cwd",
-        str(folder),
-    ]
-    must(bench.run("pulumi", "stack", "init", EMPTY, "--non-interactive", "--cwd", str(folder)))
+    empty = _empty(bench)("preview")
     ours = bench.pulumi_argv("preview", "prod", "--expect-no-changes")
     comparison = Comparison(
         "prod, nothing to do", "pulumi preview", "pulumi preview of an empty program", aim=1.3
@@ -121,6 +124,45 @@ def preview(bench: Workbench) -> Comparison:
     for _ in range(QUICK_ROUNDS):
         comparison.ours_seconds.append(must(bench.run(*ours)))
         comparison.theirs_seconds.append(must(bench.run(*empty)))
+    return comparison
+
+
+def rollback(bench: Workbench) -> Comparison:
+    """From the config line to the launch template on the old image, against an empty program's `pulumi up`."""
+    ec2 = bench.client("ec2")
+    images = []
+    for version in ("8.0.0", "8.1.0"):
+        bench.set_version(version)
+        must(bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
+        must(bench.run(*bench.pulumi_argv("up", "prod", "--yes", "--skip-preview")))
+        images.append(bench.pointer("web", "prod"))
+    empty = _empty(bench)("up", "--yes", "--skip-preview")
+    text = bench.stack_file("prod").read_text()
+    comparison = Comparison("prod, back by one line", "pulumi up", "pulumi up of an empty program", aim=2)
+    bench.forget_calls()
+    for number in range(QUICK_ROUNDS):
+        wanted = images[number % 2]
+        bench.stack_file("prod").write_text(text)
+        bench.edit(
+            "lab/stacks/Pulumi.prod.yaml",
+            r"^  golden-image:from: .*",
+            rf"\g<0>\n  golden-image:image: {wanted}",
+        )
+        comparison.ours_seconds.append(
+            must(bench.run(*bench.pulumi_argv("up", "prod", "--yes", "--skip-preview")))
+        )
+        comparison.theirs_seconds.append(must(bench.run(*empty)))
+        found = ec2.describe_launch_template_versions(
+            LaunchTemplateId=bench.outputs("prod")["launchTemplateId"], Versions=["$Default"]
+        )["LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"]
+        if found != wanted:
+            raise LabError(f"the launch template holds {found}", hint=f"{wanted} was pinned")
+    bench.stack_file("prod").write_text(text)
+    actions = [call["action"] for call in bench.calls()]
+    bakes, machines = actions.count("CreateImage"), actions.count("RunInstances")
+    comparison.note = f"{QUICK_ROUNDS} times: {bakes} bakes, {machines} validation machines"
+    if bakes or machines:
+        raise LabError(f"a rollback made {comparison.note}", hint="it must make none")
     return comparison
 
 
@@ -142,7 +184,7 @@ def clones(bench: Workbench) -> Comparison:
     return comparison
 
 
-MEASUREMENTS: tuple[Callable[[Workbench], Comparison], ...] = (bake, clones, preview)
+MEASUREMENTS: tuple[Callable[[Workbench], Comparison], ...] = (bake, clones, preview, rollback)
 
 
 def show(comparisons: list[Comparison]) -> None:
@@ -162,6 +204,9 @@ def show(comparisons: list[Comparison]) -> None:
             f"≤ {one.aim}",
         )
     Console(width=None if sys.stdout.isatty() else 150).print(table)
+    for one in comparisons:
+        if one.note:
+            print(f"{one.title}: {one.note}")  # noqa: T201
 
 
 def main() -> int:

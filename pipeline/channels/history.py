@@ -61,5 +61,9 @@ def read(reader: Reader, *, role: str, channel: str) -> list[Entry]:
 
 
 def previous_good(entries: Sequence[Entry]) -> Entry | None:
-    """The newest entry with another image than the present one that the channel could go back to."""
-    return next((entry for entry in entries if not entry.current and entry.obstacle is None), None)
+    """The newest image that the channel held before it first held the present one, and could go back to.
+
+    So going back twice goes further back, and not forth again to the image that was left.
+    """
+    came = max((number for number, entry in enumerate(entries) if entry.current), default=0)
+    return next((entry for entry in entries[came:] if not entry.current and entry.obstacle is None), None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -24,12 +26,37 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 160
 
 
-def run(stack: str, *, config_file: Path, image_id: str | None = None) -> None:
-    """Show the record of the stack's channel, pick an image, write the pin, show the diff.
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        role: The stack's role.
+        channel: The channel that it promotes into.
+        entries: The channel's record, newest first.
+        picked: The entry to go back to.
+        before: The stack file as it was.
+        after: The stack file with the pin; the same if it was there already.
+    """
+
+    role: str
+    channel: str
+    entries: Sequence[Entry]
+    picked: Entry
+    before: StackFile
+    after: StackFile
+
+    @property
+    def changed(self) -> bool:
+        """Whether the stack file is another now."""
+        return self.before.text != self.after.text
+
+
+def run(*, config_file: Path, image_id: str | None = None) -> Outcome:
+    """Read the record of a stack's channel, pick an image, write the pin.
 
     Args:
-        stack: The stack's name.
-        config_file: Its config file.
+        config_file: The stack's config file.
         image_id: An image of the record; None picks the previous good one.
 
     Raises:
@@ -44,21 +71,57 @@ def run(stack: str, *, config_file: Path, image_id: str | None = None) -> None:
         raise PipelineError(
             f"channel {channel} of role {role} has no history",
             allowed="a channel that has held an image",
-            change=f"run `pulumi up` on stack {stack} first",
+            change="run `pulumi up` on its stack first",
         )
     picked = _pick(entries, image_id, channel)
+    after = file.with_pin(picked.pointer.image_id)
+    if after.text != file.text:
+        after.write()
+    return Outcome(role=role, channel=channel, entries=entries, picked=picked, before=file, after=after)
+
+
+def show(outcome: Outcome, stack: str) -> None:
+    """Tell a person: the record, the change as a diff, and what does it."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
-    console.print(_table(entries, picked, f"channel {channel} of role {role}"))
-    new = file.with_pin(picked.pointer.image_id)
-    if new.text == file.text:
-        console.print(f"{config_file} pins {picked.pointer.image_id} already; `pulumi up` does it")
+    title = f"channel {outcome.channel} of role {outcome.role}"
+    console.print(_table(outcome.entries, outcome.picked, title))
+    file, image_id = outcome.before.path, outcome.picked.pointer.image_id
+    if not outcome.changed:
+        console.print(f"{file} pins {image_id} already; `pulumi up` does it")
         return
-    console.print(Text(file.diff(new)))
-    new.write()
+    console.print(Text(outcome.before.diff(outcome.after)))
     console.print(
-        f"{config_file} now pins {picked.pointer.image_id}; nothing has changed in AWS. "
+        f"{file} now pins {image_id}; nothing has changed in AWS. "
         f"Review and merge it, then `pulumi up` on stack {stack} does it."
     )
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """The same for scripts: ``channel``, ``role``, ``file``, ``changed``, ``picked``, ``history`` (newest first)."""
+    return {
+        "channel": outcome.channel,
+        "role": outcome.role,
+        "file": str(outcome.before.path),
+        "changed": outcome.changed,
+        "picked": outcome.picked.pointer.image_id,
+        "history": [_row(entry) for entry in outcome.entries],
+    }
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    image = entry.image
+    return {
+        "version": entry.pointer.version,
+        "when": f"{entry.pointer.when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "by": entry.pointer.by,
+        "imageId": entry.pointer.image_id,
+        "name": image.name if image else None,
+        "gitCommit": image.tags.get(TAG_GIT_COMMIT) if image else None,
+        "validated": image.validated if image else None,
+        "revoked": image.revoked if image else None,
+        "current": entry.current,
+        "obstacle": entry.obstacle,
+    }
 
 
 def _pick(entries: Sequence[Entry], image_id: str | None, channel: str) -> Entry:

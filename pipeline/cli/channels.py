@@ -23,11 +23,16 @@ def rollback(
     config_file: Annotated[
         Path | None, typer.Option(help="The stack's config file; default: Pulumi.STACK.yaml.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a stack's channel has held, and pin the previous good image in the stack file."""
     from pipeline.channels import rollback as command  # noqa: PLC0415 - the steps do not pay for it
 
-    command.run(stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image)
+    outcome = command.run(config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image)
+    if as_json:
+        print(json.dumps(command.as_json(outcome)))  # noqa: T201
+    else:
+        command.show(outcome, stack)
 
 
 @app.command(rich_help_panel=PEOPLE)

@@ -1,12 +1,16 @@
 """Going back: the channel's record, the pick, and one line; nothing in AWS."""
 
+import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from typer.testing import CliRunner
 
 from pipeline.channels import rollback
+from pipeline.cli.app import app
 from pipeline.errors import PipelineError
 
 REGION = "eu-west-1"
@@ -53,7 +57,7 @@ def test_the_previous_one(channel: Channel, stack_file: Path, capsys: pytest.Cap
     first, second = channel.image("one", GitCommit="c" * 40), channel.image("two")
     for image in (first, second):
         channel.hold(image)
-    rollback.run("prod", config_file=stack_file)
+    rollback.show(rollback.run(config_file=stack_file), "prod")
     assert pin(stack_file) == first
     shown = capsys.readouterr().out
     assert f"+  golden-image:image: {first}" in shown
@@ -72,11 +76,11 @@ def test_past_the_ones_that_cannot_be(channel: Channel, stack_file: Path) -> Non
     for image in (good, gone, revoked, bare, now, good, now):
         channel.hold(image)
     channel.ec2.deregister_image(ImageId=gone)
-    rollback.run("prod", config_file=stack_file)
+    rollback.run(config_file=stack_file)
     assert pin(stack_file) == good
     for image, why in ((gone, "gone"), (revoked, "revoked: CVE-1"), (bare, "never validated")):
         with pytest.raises(PipelineError, match=why):
-            rollback.run("prod", config_file=stack_file, image_id=image)
+            rollback.run(config_file=stack_file, image_id=image)
 
 
 def test_one_by_its_id_and_twice(
@@ -85,19 +89,41 @@ def test_one_by_its_id_and_twice(
     images = [channel.image(name) for name in ("one", "two", "three")]
     for image in images:
         channel.hold(image)
-    rollback.run("prod", config_file=stack_file, image_id=images[0])
+    rollback.run(config_file=stack_file, image_id=images[0])
     assert pin(stack_file) == images[0]
-    rollback.run("prod", config_file=stack_file, image_id=images[0])
+    rollback.show(rollback.run(config_file=stack_file, image_id=images[0]), "prod")
     assert "pins" in capsys.readouterr().out
 
 
 def test_nothing_to_go_back_to(channel: Channel, stack_file: Path) -> None:
     with pytest.raises(PipelineError, match="channel prod of role web has no history"):
-        rollback.run("prod", config_file=stack_file)
+        rollback.run(config_file=stack_file)
     only = channel.image("only")
     channel.hold(only)
     with pytest.raises(PipelineError, match="has no earlier image"):
-        rollback.run("prod", config_file=stack_file)
+        rollback.run(config_file=stack_file)
     with pytest.raises(PipelineError, match="has never held ami-00000000"):
-        rollback.run("prod", config_file=stack_file, image_id="ami-00000000")
+        rollback.run(config_file=stack_file, image_id="ami-00000000")
     assert stack_file.read_text() == TEXT
+
+
+def test_a_second_time_it_goes_further_back_and_not_forth(channel: Channel, stack_file: Path) -> None:
+    oldest, old, bad = (channel.image(name) for name in ("oldest", "old", "bad"))
+    for image in (oldest, old, bad, old):
+        channel.hold(image)
+    rollback.run(config_file=stack_file)
+    assert pin(stack_file) == oldest
+
+
+def test_for_scripts(channel: Channel, stack_file: Path) -> None:
+    first, second = channel.image("one", GitCommit="c" * 40), channel.image("two", Revoked="CVE-1")
+    for image in (first, second):
+        channel.hold(image)
+    done = CliRunner().invoke(app, ["rollback", "prod", "--config-file", str(stack_file), "--json"])
+    assert done.exit_code == 0
+    told = json.loads(done.output)
+    assert (told["channel"], told["picked"], told["changed"]) == ("prod", first, True)
+    newest, oldest = told["history"]
+    assert (newest["imageId"], newest["current"], newest["revoked"]) == (second, True, "CVE-1")
+    assert (oldest["imageId"], oldest["gitCommit"], oldest["obstacle"]) == (first, "c" * 40, None)
+    assert datetime.fromisoformat(oldest["when"]).utcoffset() == timedelta()
