@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.image_build import ImageBuild
 from components.image_validation import ClonePlace, CloneShape, ImageValidation
-from pipeline.baking.bakekey import bake_key, split_variables, template_variables
+from pipeline.baking.bakekey import ingredients, split_variables, template_variables
 from pipeline.errors import PipelineError
 from pipeline.validation.suite import suite_digest
 
@@ -29,9 +29,8 @@ def declare(stack: Settings, catalog: Catalog) -> ImageValidation:
     source = _source_image(stack, catalog, content) if stack.bake.rebake_on_new_source else None
     build = ImageBuild(
         "build",
-        bake_key=bake_key(TEMPLATE, content=content, serial=stack.bake.serial, source_image=source),
+        ingredients=ingredients(TEMPLATE, content=content, serial=stack.bake.serial, source_image=source),
         region=stack.region,
-        content=content,
         access=access,
         environment=stack.environment,
     )

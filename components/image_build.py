@@ -13,6 +13,8 @@ from components.steps import INTERPRETER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.baking.bakekey import Ingredients
+
 
 class ImageBuild(pulumi.ComponentResource):
     """An image baked from packer/, or adopted if one with this bake key is already there.
@@ -31,9 +33,8 @@ class ImageBuild(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        bake_key: str,
+        ingredients: Ingredients,
         region: str,
-        content: Mapping[str, Any],
         access: Mapping[str, Any],
         environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
@@ -42,21 +43,22 @@ class ImageBuild(pulumi.ComponentResource):
 
         Args:
             name: The component's name.
-            bake_key: Changes when, and only when, the image would (rule 1).
+            ingredients: All that goes into the image; their key changes when, and only when, the image would
+                (rule 1).
             region: Where it is baked.
-            content: Template variables that are part of the bake key.
             access: Template variables that only say how Packer reaches AWS. A change of these alone runs the
                 step again, which then adopts the image that is there.
             environment: How the step reaches AWS.
             opts: Options of the component.
         """
         super().__init__("golden-image:index:ImageBuild", name, None, opts)
-        plan = {"bakeKey": bake_key, "region": region, "variables": dict(content), "access": dict(access)}
+        key = ingredients.key
+        plan = {"bakeKey": key, "region": region, "access": dict(access), **ingredients.plan()}
         bake = Command(
             f"{name}-bake",
             interpreter=INTERPRETER,
             create="bake",
-            triggers=[bake_key],
+            triggers=[key],
             stdin=json.dumps(plan, sort_keys=True),
             environment=dict(environment),
             # Packer's log goes to stderr, live; the result on stdout is for us.

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import PipelineError
@@ -29,6 +30,7 @@ FACTS = frozenset({"region", "bake_key", "git_commit", "manifest_path"})
 """Template variables that a bake sets itself."""
 
 KEY_LENGTH = 32
+DIGEST_LENGTH = 16
 
 # `packer fmt` writes a block's header on one line and at its start, and `make lint` insists on it.
 _VARIABLE = re.compile(r'^variable\s+"([^"]+)"', re.MULTILINE)
@@ -92,12 +94,42 @@ def split_variables(
     )
 
 
-def bake_key(
-    folder: Path, *, content: Mapping[str, Any], serial: int, source_image: str | None = None
-) -> str:
-    """The key of the image that `folder` and the values would make: 32 hexadecimal digits.
+@dataclass(frozen=True, kw_only=True)
+class Ingredients:
+    """Everything that goes into an image, as far as its bake key knows it.
 
-    Two checkouts of the same content agree, on whatever machine and branch.
+    Attributes:
+        files: Relative name to digest (of content and executable bit) of each file that shapes the image.
+        variables: Values given for content variables.
+        serial: Bumped by a person to force a bake.
+        source_image: The resolved source image, where a new one shall mean a new bake; else None.
+    """
+
+    files: Mapping[str, str]
+    variables: Mapping[str, Any]
+    serial: int
+    source_image: str | None = None
+
+    def plan(self) -> dict[str, Any]:
+        """As a part of a step's plan, so that a preview shows which of them changed."""
+        return {
+            "files": dict(self.files),
+            "variables": dict(self.variables),
+            "serial": self.serial,
+            "sourceImage": self.source_image,
+        }
+
+    @property
+    def key(self) -> str:
+        """The bake key: 32 hexadecimal digits. Two checkouts of the same content agree, on any machine and branch."""
+        text = json.dumps(self.plan(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def ingredients(
+    folder: Path, *, content: Mapping[str, Any], serial: int, source_image: str | None = None
+) -> Ingredients:
+    """What the image that `folder` and the values would make is made of.
 
     Args:
         folder: The template's folder.
@@ -105,15 +137,11 @@ def bake_key(
         serial: Bumped by a person to force a bake.
         source_image: The resolved source image, where a new one shall mean a new bake.
     """
-    digest = hashlib.sha256()
+    files = {}
     for name, path in _content_files(folder):
-        data = path.read_bytes()
-        executable = "x" if path.stat().st_mode & 0o100 else "-"
-        digest.update(f"{name}\0{executable}\0{len(data)}\0".encode())
-        digest.update(data)
-    rest = {"content": dict(content), "serial": serial, "sourceImage": source_image}
-    digest.update(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
-    return digest.hexdigest()[:KEY_LENGTH]
+        executable = b"x" if path.stat().st_mode & 0o100 else b"-"
+        files[name] = hashlib.sha256(executable + path.read_bytes()).hexdigest()[:DIGEST_LENGTH]
+    return Ingredients(files=files, variables=content, serial=serial, source_image=source_image)
 
 
 def _content_files(folder: Path) -> Iterator[tuple[str, Path]]:

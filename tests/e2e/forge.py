@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from components import baking, settings
 from lab.workbench import PROJECT, Workbench
-from pipeline.baking.bakekey import bake_key
+from pipeline.baking.bakekey import ingredients
 
 USER = "admin"
 LOGIN_SECONDS = 60
@@ -59,7 +59,7 @@ class Forge:
         stack = settings.parse(given, stack="dev")
         template = self.bench.folder / "packer"
         content, _ = baking.variables_of(stack, template)
-        return bake_key(template, content=content, serial=stack.bake.serial)
+        return ingredients(template, content=content, serial=stack.bake.serial).key
 
     def _key(self, ec2: Any, name: str) -> Path:
         key = Ed25519PrivateKey.generate()

@@ -12,6 +12,7 @@ from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
 from components.image_validation import ClonePlace, CloneShape, ImageValidation, evidence, user_data
 from components.web_fleet import WebFleet
+from pipeline.baking.bakekey import Ingredients
 
 IMAGE = "ami-0123456789abcdef0"
 VERDICT = {
@@ -21,6 +22,7 @@ VERDICT = {
     "digest": "d" * 64,
     "report": "r",
 }
+MADE_OF = Ingredients(files={"clean.sh": "d1"}, variables={"image_version": "1"}, serial=2)
 OUTPUT = {
     "bake": {"images": {"eu-west-1": IMAGE}},
     "keygen": {"publicKey": "ssh-ed25519 AAAA", "privateKey": "very private"},
@@ -69,21 +71,23 @@ def test_a_bake_has_its_key_as_trigger_and_no_delete(declared: Any) -> None:
     def declare() -> Any:
         build = ImageBuild(
             "build",
-            bake_key="k1",
+            ingredients=MADE_OF,
             region="eu-west-1",
-            content={"image_version": "1"},
             access={"subnet_id": "s"},
             environment={"AWS_REGION": "eu-west-1"},
         )
         return build.image_id.apply(lambda value: _is(value, IMAGE))
 
     step = declared(declare).inputs["build-bake"]
-    assert step["triggers"] == ["k1"]
+    assert step["triggers"] == [MADE_OF.key]
     assert "delete" not in step
     assert step["interpreter"] == ["bin/step"]
     assert json.loads(step["stdin"]) == {
-        "bakeKey": "k1",
+        "bakeKey": MADE_OF.key,
         "region": "eu-west-1",
+        "files": {"clean.sh": "d1"},
+        "serial": 2,
+        "sourceImage": None,
         "variables": {"image_version": "1"},
         "access": {"subnet_id": "s"},
     }

@@ -6,11 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.baking.bakekey import bake_key, split_variables, template_variables
+from pipeline.baking.bakekey import ingredients, split_variables, template_variables
 from pipeline.errors import PipelineError
+
+
+def bake_key(*arguments: Any, **values: Any) -> str:
+    return ingredients(*arguments, **values).key
+
 
 VARIABLES = 'variable "image_version" {\n  type = string\n}\n\nvariable "ssh_username" {\n}\n'
 ACCESS = 'variable "region" {\n}\n\nvariable "subnet_id" {\n}\n'
