@@ -76,6 +76,21 @@ class Catalog:
             )
         return {found["ImageId"]: _image(found, allowed_owner=True) for found in answer["Images"]}
 
+    def baked(self, bake_key: str) -> Image | None:
+        """Our image that an earlier bake of a key made, the oldest if there are several; None if there is none.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        filters = [
+            {"Name": f"tag:{TAG_BAKE_KEY}", "Values": [bake_key]},
+            {"Name": "state", "Values": ["available", "pending"]},
+        ]
+        with self._asking(f"look up the image of bake key {bake_key}"):
+            answer = self._ec2.describe_images(Owners=["self"], Filters=filters)  # type: ignore[arg-type]
+        images = [_image(found, allowed_owner=True) for found in answer["Images"]]
+        return min(images, key=lambda image: (image.created, image.id), default=None)
+
     def newest_image(self, *, owners: Sequence[str], name: str, architecture: str) -> Image | None:
         """The newest available image that a template's source filter would find, or None.
 

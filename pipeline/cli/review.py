@@ -1,0 +1,97 @@
+"""The command about reviews: a preview as a note in a merge request."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.options import PEOPLE
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.review.facts import Facts
+    from pipeline.review.posting import Forge
+    from pipeline.review.preview import Preview
+
+app = typer.Typer()
+
+
+class Where(StrEnum):
+    """Where a note goes."""
+
+    GITLAB = "gitlab"
+    GITHUB = "github"
+
+
+@app.command(rich_help_panel=PEOPLE)
+def note(
+    stacks: Annotated[list[str], typer.Argument(help="The stacks, such as dev prod.")],
+    *,
+    config_file: Annotated[
+        str, typer.Option(help="Config file of a stack; {stack} stands for its name.")
+    ] = "Pulumi.{stack}.yaml",
+    preview: Annotated[
+        list[str] | None,
+        typer.Option(help="STACK=FILE: output of `pulumi preview --json`, instead of running it."),
+    ] = None,
+    post: Annotated[Where | None, typer.Option(help="Post it to the merge request of this pipeline.")] = None,
+    project: Annotated[str, typer.Option(help="One note a project and merge request.")] = "golden-image",
+) -> None:
+    """Tell in one Markdown note what an update of stacks would do, for the people who review it.
+
+    Exit status: 0 told (and posted) · 1 a preview failed, or the note could not be posted; it is printed all the same.
+    """
+    from pipeline.review import note as command  # noqa: PLC0415 - the steps do not pay for it
+
+    forge = _forge(post)
+    facts = [_facts(stack, config_file, _saved(preview or [])) for stack in stacks]
+    text = command.render(facts, project=project, now=datetime.now(UTC))
+    print(text)  # noqa: T201
+    if forge is not None:
+        from pipeline.review.posting import post as send  # noqa: PLC0415
+
+        print(f"posted: {send(forge, command.marker(project), text)}", file=sys.stderr)  # noqa: T201
+    failed = [one.preview.stack for one in facts if one.preview.errors]
+    if failed:
+        raise PipelineError(f"the preview of {', '.join(failed)} failed", change="the note says why")
+
+
+def _forge(post: Where | None) -> Forge | None:
+    from pipeline.review.github import GitHub  # noqa: PLC0415
+    from pipeline.review.gitlab import GitLab  # noqa: PLC0415
+
+    if post is None:
+        return None
+    return GitLab(os.environ) if post == Where.GITLAB else GitHub(os.environ)
+
+
+def _saved(given: list[str]) -> dict[str, Path]:
+    pairs = [entry.partition("=") for entry in given]
+    for stack, sign, path in pairs:
+        if not (stack and sign and Path(path).is_file()):
+            raise PipelineError(
+                "--preview names no file",
+                seen=f"{stack}{sign}{path}",
+                allowed="STACK=FILE, a file that is there",
+            )
+    return {stack: Path(path) for stack, _, path in pairs}
+
+
+def _facts(stack: str, config_file: str, saved: dict[str, Path]) -> Facts:
+    from pipeline.catalog import Catalog  # noqa: PLC0415
+    from pipeline.review import facts  # noqa: PLC0415
+    from pipeline.review import preview as previews  # noqa: PLC0415
+
+    found: Preview
+    if stack in saved:
+        found = previews.parse(stack, saved[stack].read_text(encoding="utf-8"))
+    else:
+        found = previews.run(stack, Path(config_file.replace("{stack}", stack)))
+    region = found.config.get("aws:region", "")
+    return facts.gather(found, Catalog(region=region, profile=found.config.get("aws:profile")))

@@ -1,0 +1,236 @@
+"""`pulumi preview --json`, read: which resources change, how, and what the program said.
+
+Source: the output of Pulumi 3.250 (`display.PreviewDigest`): ``config``, ``steps``, ``diagnostics``,
+``changeSummary``. A preview that failed has no steps, but diagnostics.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""How the engine writes what is not known before the update (sdk/go/common/resource/plugin, UnknownStringValue)."""
+
+SECRET = "[secret]"  # noqa: S105 - the engine's word for one
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105
+"""The key of an object that stands for a secret (sdk/go/common/resource, SigKey)."""
+
+ELIDED = "…"
+"""A value of several parts that will be another as a whole."""
+
+SAME = "same"
+OPERATIONS = {
+    "create": "create",
+    "update": "update",
+    "replace": "replace",
+    "delete": "delete",
+    "read": "read",
+    "import": "import",
+    "refresh": "refresh",
+    "discard": "discard",
+}
+"""The engine's word to ours; of the three steps of a replacement the preview shows one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Property:
+    """A property that changes.
+
+    Attributes:
+        path: Such as ``tags.Name``.
+        before: What it is, as text; None if it is not there. A secret is `SECRET`.
+        after: What it will be; `UNKNOWN` where only the update knows.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One resource of a preview.
+
+    Attributes:
+        operation: One of `OPERATIONS`, or `SAME`.
+        type: Such as ``aws:ec2/launchTemplate:LaunchTemplate``.
+        name: Its name in the program.
+        inputs: The program's values before and after; empty where there is no such side.
+        outputs: The state's values.
+        properties: What differs, in the order of its names.
+    """
+
+    operation: str
+    type: str
+    name: str
+    inputs: tuple[Mapping[str, Any], Mapping[str, Any]]
+    outputs: Mapping[str, Any]
+    properties: tuple[Property, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """One stack's preview.
+
+    Attributes:
+        stack: The stack's name.
+        config: Its config, as the engine shows it (secrets are `SECRET`).
+        changes: All resources, the unchanged too.
+        errors: What stopped it; empty if nothing did.
+        said: What the program told beside.
+    """
+
+    stack: str
+    config: Mapping[str, str]
+    changes: tuple[Change, ...]
+    errors: tuple[str, ...]
+    said: tuple[str, ...]
+
+    def of_type(self, token: str) -> Change | None:
+        """The first resource of a type."""
+        return next((change for change in self.changes if change.type == token), None)
+
+    def command(self, step: str) -> Change | None:
+        """The command resource that runs a step of the pipeline."""
+        for change in self.changes:
+            before, after = change.inputs
+            if change.type == "command:local:Command" and step in (before.get("create"), after.get("create")):
+                return change
+        return None
+
+    @property
+    def changed(self) -> tuple[Change, ...]:
+        """The resources that do not stay as they are."""
+        return tuple(change for change in self.changes if change.operation != SAME)
+
+
+def run(stack: str, config_file: Path) -> Preview:
+    """Preview a stack; one that fails is a preview with errors.
+
+    Args:
+        stack: Its name.
+        config_file: Its config file.
+
+    Raises:
+        PipelineError: Pulumi is not there, or said something that is no preview.
+    """
+    argv = ["pulumi", "preview", "--json", "--non-interactive", "--stack", stack]
+    argv += ["--config-file", str(config_file)]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise PipelineError(
+            "pulumi is not on PATH",
+            change="`make setup` installs it for this project; or install it yourself",
+        ) from error
+    if not done.stdout.strip():
+        # Before there is a preview at all: no such stack, no login, a locked backend.
+        return Preview(
+            stack=stack,
+            config={},
+            changes=(),
+            errors=(_clean(done.stderr) or "no word from pulumi",),
+            said=(),
+        )
+    return parse(stack, done.stdout)
+
+
+def parse(stack: str, text: str) -> Preview:
+    """Read the JSON of a preview.
+
+    Raises:
+        PipelineError: It is none.
+    """
+    try:
+        digest = json.loads(text)
+    except ValueError as error:
+        raise PipelineError(
+            f"the preview of stack {stack} is not JSON",
+            seen=text[:200],
+            allowed="the output of `pulumi preview --json`",
+        ) from error
+    diagnostics = digest.get("diagnostics") or []
+    told = [(entry.get("severity", ""), _clean(entry.get("message", ""))) for entry in diagnostics]
+    return Preview(
+        stack=stack,
+        config=digest.get("config") or {},
+        changes=tuple(_change(step) for step in digest.get("steps") or []),
+        errors=tuple(message for severity, message in told if severity == "error" and message),
+        said=tuple(message for severity, message in told if severity in ("info", "warning") and message),
+    )
+
+
+def _clean(message: str) -> str:
+    return message.strip().removeprefix("error: ")
+
+
+def _change(step: Mapping[str, Any]) -> Change:
+    old, new = step.get("oldState") or {}, step.get("newState") or {}
+    _, _, rest = step["urn"].partition("::")
+    parts = rest.split("::")
+    before, after = old.get("inputs") or {}, new.get("inputs") or {}
+    operation = SAME if step["op"] == SAME else OPERATIONS.get(step["op"], step["op"])
+    return Change(
+        operation=operation,
+        type=new.get("type") or old.get("type") or parts[1].rpartition("$")[2],
+        name=parts[-1],
+        inputs=(before, after),
+        outputs=old.get("outputs") or {},
+        properties=tuple(_properties(before, after)) if operation != SAME else (),
+    )
+
+
+def _properties(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Property]:
+    """What differs. Of a value that is not known as a whole the old parts are not listed one by one."""
+    for name in sorted(before.keys() | after.keys()):
+        if name.startswith("__"):
+            continue
+        if after.get(name) == UNKNOWN:
+            parts = dict(_flat(name, before.get(name)))
+            yield Property(path=name, before=parts.get(name, ELIDED if parts else None), after=UNKNOWN)
+            continue
+        old, new = dict(_flat(name, before.get(name))), dict(_flat(name, after.get(name)))
+        for path in sorted(old.keys() | new.keys()):
+            if old.get(path) != new.get(path):
+                yield Property(path=path, before=old.get(path), after=new.get(path))
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The leaves of a value; a text that is a JSON object (a step's plan) is looked into as well."""
+    match value:
+        case None:
+            return
+        case str() if (plan := _object(value)) is not None:
+            for key, inner in plan.items():
+                yield from _flat(f"{path}:{key}", inner)
+        case str():
+            yield path, value
+        case dict() if SECRET_MARK in value:
+            yield path, SECRET
+        case dict():
+            for key, inner in value.items():
+                yield from _flat(f"{path}.{key}", inner)
+        case list():
+            for number, inner in enumerate(value):
+                yield from _flat(f"{path}[{number}]", inner)
+        case _:
+            yield path, json.dumps(value)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

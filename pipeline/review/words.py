@@ -1,0 +1,144 @@
+"""Facts in words: the headline, the images, why a bake runs. Markdown, but no layout."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipeline.channels.words import age
+from pipeline.model import TAG_GIT_COMMIT
+from pipeline.review.preview import UNKNOWN
+
+if TYPE_CHECKING:
+    from pipeline.model import Image
+    from pipeline.review.facts import Facts
+
+NAMED = 4
+"""How many replaced resources a headline names."""
+
+COMMIT_DIGITS = 8
+
+_ESCAPES = str.maketrans(
+    {sign: f"\\{sign}" for sign in "\\`*_[]|#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;"}
+)
+"""CommonMark's backslash escapes; HTML's for tags, and for what would call a person."""
+
+
+def code(text: str) -> str:
+    """A text as inline code that no table or markup can be broken by."""
+    plain = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
+    return f"`{plain}`"
+
+
+def plain(text: str) -> str:
+    """A text in one line, without what Markdown or HTML would take for markup."""
+    return " ".join(text.split()).translate(_ESCAPES)
+
+
+def headline(facts: Facts, now: datetime) -> str:
+    """One stack's update in one sentence."""
+    preview = facts.preview
+    if preview.errors:
+        return f"the preview failed: {plain(preview.errors[0].splitlines()[0])}"
+    if not preview.changed:
+        held = image_words(facts, facts.before, now)
+        return f"nothing to do; channel {plain(facts.channel)} holds {held}"
+    parts = [_image_part(facts, now), _template_part(facts), _replaced_part(facts)]
+    return "; ".join(part for part in parts if part)
+
+
+def _image_part(facts: Facts, now: datetime) -> str:
+    if facts.before is None and facts.after is None:
+        return ""
+    old = image_words(facts, facts.before, now)
+    if facts.before == facts.after:
+        return f"image {old} stays"
+    if facts.after == UNKNOWN:
+        if facts.bake is not None and facts.bake.adopts is not None:
+            return f"image {old} → {_told(facts.bake.adopts, now)}, once it has passed validation"
+        return f"image {old} → a new one, if it passes validation"
+    return f"image {old} → {image_words(facts, facts.after, now)}"
+
+
+def image_words(facts: Facts, image_id: str | None, now: datetime) -> str:
+    """An image by id, with what is known of it."""
+    if image_id is None:
+        return "nothing"
+    image = facts.images.get(image_id)
+    return code(image_id) if image is None else _told(image, now)
+
+
+def _told(image: Image, now: datetime) -> str:
+    commit = image.tags.get(TAG_GIT_COMMIT, "")[:COMMIT_DIGITS]
+    about = [
+        plain(image.name),
+        f"built {age(image.created, now)} ago",
+        f"commit {plain(commit)}" if commit else "",
+    ]
+    return f"{code(image.id)} ({', '.join(part for part in about if part)})"
+
+
+def _template_part(facts: Facts) -> str:
+    before, after = facts.template
+    if before is None:
+        return "launch template is new" if after else ""
+    if after is None:
+        return "launch template goes"
+    return (
+        f"launch template v{before} → v{after}" if before != after else f"launch template stays at v{before}"
+    )
+
+
+def _replaced_part(facts: Facts) -> str:
+    names = [code(change.name) for change in facts.replaced]
+    if not names:
+        return "nothing replaced"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{len(names)} replaced: {', '.join(names[:NAMED])}{more}"
+
+
+def state(image: Image | None) -> str:
+    """Whether an image may be used, in words."""
+    if image is None:
+        return "not found among our images"
+    words = [
+        f"validated {plain(image.validated.partition(' ')[0])}" if image.validated else "**not validated**"
+    ]
+    if image.revoked is not None:
+        words.append(f"**revoked**: {plain(image.revoked)}")
+    if image.state != "available":
+        words.append(f"**{plain(image.state)}**")
+    return ", ".join(words)
+
+
+def built(image: Image, now: datetime) -> str:
+    """When an image was built, in UTC, and how long ago that is."""
+    return f"{datetime.fromisoformat(image.created):%Y-%m-%d %H:%M} ({age(image.created, now)} ago)"
+
+
+def commit(image: Image) -> str:
+    """The commit that an image was baked from, shortened; empty if it does not say."""
+    return image.tags.get(TAG_GIT_COMMIT, "")[:COMMIT_DIGITS]
+
+
+def bake(facts: Facts, now: datetime, *, most: int) -> list[str]:
+    """Whether a bake will run, and why: a line, then its reasons."""
+    if facts.bake is None:
+        return []
+    if facts.bake.adopts is not None:
+        return [
+            f"No bake: an image of the same content is there and is used, {_told(facts.bake.adopts, now)}."
+        ]
+    if facts.bake.first:
+        return ["**A bake will run**: the first of this stack."]
+    reasons = [plain(reason) for reason in facts.bake.reasons]
+    more = [f"and {len(reasons) - most} more"] if len(reasons) > most else []
+    return ["**A bake will run**, because of what goes into the image:", *reasons[:most], *more]
+
+
+def rollback(facts: Facts, now: datetime) -> str:
+    """What to go back to once the update is done."""
+    if facts.rollback is None:
+        return "There is no earlier image that the channel could go back to."
+    command = code(f"python -m pipeline rollback {facts.preview.stack}")
+    return f"Going back after this update: to {_told(facts.rollback, now)}, by {command}."
