@@ -55,6 +55,7 @@ def prepare(settings: LabSettings, store: LayerStore) -> None:
     backend.subnets[zone][subnet.id] = subnet
     # As on AWS, where the first addresses are the router's and the name server's.
     subnet._reserved_ips.update(settings.subnet.network_address + n for n in (1, 2, 3))  # noqa: SLF001
+    _way_out(backend)
     image_id = f"ami-{base_image.key():0<17}"
     distribution, codename = base_image.host_release()
     backend.amis[image_id] = Ami(
@@ -88,6 +89,14 @@ def crowd(count: int, tags: dict[str, str]) -> None:
     for number in range(count):
         image = backend.register_image(f"{CROWD}-{number}", CROWD)
         image.add_tags(tags)
+
+
+def _way_out(backend: Any) -> None:
+    """An internet gateway in the default VPC, as AWS makes it; the lab's machines do get out."""
+    gateway = backend.create_internet_gateway()
+    backend.attach_internet_gateway(gateway.id, backend.default_vpc.id)
+    [table] = backend.describe_route_tables(filters={"vpc-id": [backend.default_vpc.id]})
+    backend.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
 
 
 def _reduce_parameters(found: ParameterDict) -> tuple[Any, ...]:

@@ -68,9 +68,9 @@ class ControlPlane:
         action = (form.get("Action") or target.split(".")[-1:] or [""])[0]
         fault = self.faults.strike(action)
         if fault is None:
-            answer, body = self._carry_out(action, form, environ)
+            answer, body = self._carry_out(action, form, environ, json_protocol=bool(target))
         elif fault.kind == "lost":
-            self._carry_out(action, form, environ)
+            self._carry_out(action, form, environ, json_protocol=bool(target))
             self.calls.add(Caller.of(environ), action, 0)
             faults.break_connection(environ)
             return []
@@ -83,7 +83,7 @@ class ControlPlane:
         return body
 
     def _carry_out(
-        self, action: str, form: dict[str, list[str]], environ: dict[str, Any]
+        self, action: str, form: dict[str, list[str]], environ: dict[str, Any], *, json_protocol: bool
     ) -> tuple[list[Any], list[bytes]]:
         """Let moto answer, and the machines follow."""
         if action == "RunInstances":
@@ -91,10 +91,14 @@ class ControlPlane:
         answer: list[Any] = []
         with self._lock:
             # The body is taken while the lock is held: moto renders it from live objects.
-            body = list(self._moto(environ, lambda *args: answer.extend(args)))
+            try:
+                body = list(self._moto(environ, lambda *args: answer.extend(args)))
+            except NotImplementedError as error:
+                log.info("%s: %s", action, error)
+                answer, body = ["500 Not implemented", []], []
         if answer[0].startswith("500"):
             # moto's own page for what it does not do is HTML, which no client of EC2 can read.
-            answer, body = _internal_error(action)
+            answer, body = _internal_error(action, json_protocol=json_protocol)
         if not READ_ONLY.match(action):
             if action == "RebootInstances":
                 self.machines.reboot(v[0] for k, v in form.items() if k.startswith("InstanceId."))
@@ -103,7 +107,7 @@ class ControlPlane:
             except Exception:
                 # EC2's own words for "it is us, not you", so that a client's parser can read them.
                 log.exception("the machines could not follow %s", action)
-                answer, body = _internal_error(action)
+                answer, body = _internal_error(action, json_protocol=json_protocol)
             self.save()
             log.info("%s -> %s", action or environ.get("PATH_INFO"), answer[0])
         return answer, body
@@ -134,8 +138,11 @@ def _read_json(environ: dict[str, Any]) -> Any:
     return json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
 
 
-def _internal_error(action: str) -> tuple[list[Any], list[bytes]]:
+def _internal_error(action: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
     text = f"the lab could not carry out {action}; its log says why"
+    if json_protocol:
+        error = {"__type": "InternalError", "message": text}
+        return ["500 Internal Server Error", JSON], [json.dumps(error).encode()]
     body = (
         "<?xml version='1.0'?><Response><Errors><Error><Code>InternalError</Code>"
         f"<Message>{text}</Message></Error></Errors><RequestID>lab</RequestID></Response>"

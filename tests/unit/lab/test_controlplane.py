@@ -138,3 +138,16 @@ def test_a_fault_of_the_machines_is_an_error_of_ec2(ec2: Any, monkeypatch: pytes
     ec2.meta.events.register("needs-retry.ec2", lambda **_: None)
     with pytest.raises(ClientError, match=r"InternalError.*could not carry out RunInstances"):
         run(ec2)
+
+
+def test_the_default_vpc_has_a_way_out(ec2: Any) -> None:
+    [table] = ec2.describe_route_tables(Filters=[{"Name": "association.main", "Values": ["true"]}])[
+        "RouteTables"
+    ]
+    [way] = [route for route in table["Routes"] if route["DestinationCidrBlock"] == "0.0.0.0/0"]
+    assert way["GatewayId"].startswith("igw-")
+
+
+def test_what_moto_does_not_do_is_an_error_that_a_client_can_read(ec2: Any) -> None:
+    with pytest.raises(ClientError, match="could not carry out GetIpamAddressHistory"):
+        ec2.get_ipam_address_history(Cidr="10.0.0.0/8", IpamScopeId="ipam-scope-1")
