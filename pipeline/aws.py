@@ -22,13 +22,14 @@ ATTEMPTS = 8
 server's fault, or an answer that was lost."""
 
 
-def client(service: str, *, region: str, profile: str | None = None) -> Any:
+def client(service: str, *, region: str, profile: str | None = None, attempts: int = ATTEMPTS) -> Any:
     """A client of one service.
 
     Args:
         service: Such as ``ec2``.
         region: AWS region.
         profile: AWS profile, or None for the environment's credentials.
+        attempts: Calls in all, where one would rather know soon.
     """
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
@@ -36,7 +37,7 @@ def client(service: str, *, region: str, profile: str | None = None) -> Any:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
     )
     session = boto3.Session(region_name=region, profile_name=profile)
     return session.client(service, config=config)  # type: ignore[call-overload]

@@ -38,12 +38,14 @@ class Catalog:
     Args:
         region: AWS region.
         profile: AWS profile, or None for the environment's credentials.
+        attempts: Calls in all, before one is given up.
 
     ``AWS_ENDPOINT_URL`` is followed, as by every AWS client.
     """
 
-    def __init__(self, *, region: str, profile: str | None = None) -> None:
+    def __init__(self, *, region: str, profile: str | None = None, attempts: int = aws.ATTEMPTS) -> None:
         self.region = region
+        self._attempts = attempts
         self._profile = profile
 
     def image(self, image_id: str, owners: Sequence[str] = ("self",)) -> Image | None:
@@ -331,7 +333,7 @@ class Catalog:
 
     def _client(self, service: str) -> Any:
         with self._asking("open a session"):
-            return aws.client(service, region=self.region, profile=self._profile)
+            return aws.client(service, region=self.region, profile=self._profile, attempts=self._attempts)
 
     @cached_property
     def _ec2(self) -> EC2Client:

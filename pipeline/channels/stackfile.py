@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from dataclasses import dataclass
 from io import StringIO
@@ -55,6 +56,10 @@ class StackFile:
         """The value of a top-level config key, such as ``golden-image:channel``."""
         value = self._config().get(key)
         return None if value is None else str(value)
+
+    def value(self, key: str) -> Any:
+        """The value of a top-level config key as plain data, with the YAML library's own types gone."""
+        return json.loads(json.dumps(self._config().get(key)))
 
     def require(self, key: str) -> str:
         """The value of a config key that must be there.

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from pipeline.cli import channels, review, steps
+from pipeline.cli import channels, readiness, review, steps
 from pipeline.errors import PipelineError
 
 ERROR = 1
@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (steps, channels, review):
+for group in (steps, channels, review, readiness):
     app.add_typer(group.app)
 
 

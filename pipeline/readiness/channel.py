@@ -1,0 +1,48 @@
+"""The parameters that hold a channel's image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore import exceptions as boto
+
+from pipeline.model import POINTER_ROOT, pointer_name
+from pipeline.readiness.account import DENIED, code_of, said
+from pipeline.readiness.findings import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.readiness.account import Account
+    from pipeline.readiness.findings import Finding
+    from pipeline.readiness.stacks import Stack
+
+
+def check(account: Account, stack: Stack) -> Iterator[Finding]:
+    """Whether the channels that a stack reads can be read, and whether the one it takes from holds an image."""
+    subject = Subject("channel", stack.about)
+    names = [pointer_name(stack.role, stack.channel)]
+    if stack.source is not None and not stack.bakes:
+        names.append(pointer_name(stack.role, stack.source))
+    try:
+        answer = account.client("ssm").get_parameters(Names=names)
+    except boto.ClientError as error:
+        if code_of(error) not in DENIED:
+            raise
+        yield subject.fail(
+            said(error),
+            cause="the identity may not read the parameters that hold the channels' images",
+            cure=f"allow ssm:GetParameter* on parameter{POINTER_ROOT}/*",
+        )
+        return
+    held = {found["Name"]: found["Value"] for found in answer["Parameters"]}
+    shown = ", ".join(f"{name} holds {held.get(name, 'nothing yet')}" for name in names)
+    source = names[-1]
+    if len(names) > 1 and source not in held:
+        yield subject.warn(
+            shown,
+            cause=f"the stack takes its image from channel {stack.source}, which holds none",
+            cure=f"update the stack that promotes into {stack.source} first; or {stack.where('image')}",
+        )
+    else:
+        yield subject.ok(shown)

@@ -1,0 +1,111 @@
+"""Asks IAM what a principal's policies say (SimulatePrincipalPolicy)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from botocore import exceptions as boto
+
+from pipeline.model import POINTER_ROOT
+from pipeline.readiness.dryrun import GROUP, IMAGE, INSTANCE, NAME, TEMPLATE, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipeline.readiness.account import Account, Identity
+
+_RESOURCES = {
+    "RunInstances": f"instance/{INSTANCE}",
+    "StopInstances": f"instance/{INSTANCE}",
+    "StartInstances": f"instance/{INSTANCE}",
+    "TerminateInstances": f"instance/{INSTANCE}",
+    "ModifyInstanceAttribute": f"instance/{INSTANCE}",
+    "GetConsoleOutput": f"instance/{INSTANCE}",
+    "CreateImage": f"instance/{INSTANCE}",
+    "CreateKeyPair": f"key-pair/{NAME}",
+    "ImportKeyPair": f"key-pair/{NAME}",
+    "DeleteKeyPair": f"key-pair/{NAME}",
+    "CreateSecurityGroup": f"security-group/{GROUP}",
+    "DeleteSecurityGroup": f"security-group/{GROUP}",
+    "AuthorizeSecurityGroupIngress": f"security-group/{GROUP}",
+    "AuthorizeSecurityGroupEgress": f"security-group/{GROUP}",
+    "RevokeSecurityGroupIngress": f"security-group/{GROUP}",
+    "RevokeSecurityGroupEgress": f"security-group/{GROUP}",
+    "CreateLaunchTemplate": f"launch-template/{TEMPLATE}",
+    "CreateLaunchTemplateVersion": f"launch-template/{TEMPLATE}",
+    "ModifyLaunchTemplate": f"launch-template/{TEMPLATE}",
+    "DeleteLaunchTemplate": f"launch-template/{TEMPLATE}",
+}
+"""What an action is simulated on. On ``*``, IAM's default, a policy for one kind of resource allows nothing."""
+
+_WITHOUT_ACCOUNT = {
+    "CreateTags": f"image/{IMAGE}",
+    "DeleteTags": f"image/{IMAGE}",
+    "DeregisterImage": f"image/{IMAGE}",
+    "DeleteSnapshot": "snapshot/snap-00000000000000000",
+}
+_LISTS = ("DescribeParameters",)
+
+
+def resource_of(action: str, *, region: str, account: str, partition: str = "aws") -> str:
+    """The ARN that an action is simulated on; ``*`` where it knows no resources."""
+    service, _, operation = action.partition(":")
+    if service == "ssm" and operation not in _LISTS:
+        return f"arn:{partition}:ssm:{region}:{account}:parameter{POINTER_ROOT}/web/prod"
+    if operation in _WITHOUT_ACCOUNT:
+        return f"arn:{partition}:ec2:{region}::{_WITHOUT_ACCOUNT[operation]}"
+    if operation in _RESOURCES:
+        return f"arn:{partition}:ec2:{region}:{account}:{_RESOURCES[operation]}"
+    return "*"
+
+
+def verdict(result: Mapping[str, Any]) -> Answer:
+    """What one result of the simulation says."""
+    if result["EvalDecision"] == "allowed":
+        return Answer.ALLOWED
+    # A condition on something that only a real call has, such as a tag: the policy may allow it all the same.
+    if result["EvalDecision"] == "implicitDeny" and result.get("MissingContextValues"):
+        return Answer.UNKNOWN
+    return Answer.DENIED
+
+
+def simulate(account: Account, identity: Identity, actions: Iterable[str]) -> dict[str, Answer]:
+    """What the identity's policies, boundaries and organization say of each action.
+
+    Raises:
+        botocore.exceptions.ClientError: IAM does not allow to ask, or knows no such principal.
+        botocore.exceptions.BotoCoreError: IAM was not reached.
+    """
+    iam = account.client("iam")
+    principal = _principal(iam, identity.arn)
+    partition = identity.arn.split(":")[1]
+    region = account.place.region
+    groups: dict[str, list[str]] = defaultdict(list)
+    for action in actions:
+        arn = resource_of(action, region=region, account=identity.account, partition=partition)
+        groups[arn].append(action)
+    context = [
+        {"ContextKeyName": "aws:RequestedRegion", "ContextKeyType": "string", "ContextKeyValues": [region]}
+    ]
+    return {
+        result["EvalActionName"]: verdict(result)
+        for arn, names in groups.items()
+        for page in iam.get_paginator("simulate_principal_policy").paginate(
+            PolicySourceArn=principal, ActionNames=names, ResourceArns=[arn], ContextEntries=context
+        )
+        for result in page["EvaluationResults"]
+    }
+
+
+def _principal(iam: Any, arn: str) -> str:
+    """The user or role behind an identity: STS names a session of a role, and leaves its path out."""
+    if ":assumed-role/" not in arn:
+        return arn
+    name = arn.split("/")[1]
+    try:
+        found: str = iam.get_role(RoleName=name)["Role"]["Arn"]
+    except boto.ClientError:
+        # May be forbidden where the simulation is not; a role of the default path is then named right all the same.
+        return f"{arn.partition('assumed-role')[0].replace(':sts:', ':iam:')}role/{name}"
+    return found

@@ -1,0 +1,137 @@
+"""The stacks that are asked about: their files, and what of them the checks need."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.channels.stackfile import PIN, StackFile
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PATTERN = "Pulumi.{stack}.yaml"
+_MARK = "{stack}"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a stack is, and how AWS is asked there.
+
+    Attributes:
+        region: AWS region.
+        profile: AWS profile; empty means the environment's credentials.
+    """
+
+    region: str
+    profile: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.region}, profile {self.profile}" if self.profile else self.region
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """What a stack file says, as far as the checks need it.
+
+    Attributes:
+        name: The stack's name.
+        file: Its config file.
+        place: Where it is.
+        role: What its machines are for.
+        channel: The channel that it promotes into.
+        source: The channel that it takes from, ``bake``, or None.
+        bakes: Whether it bakes.
+        variables: Values for the Packer template.
+        validation: ``golden-image:validation``.
+    """
+
+    name: str
+    file: Path
+    place: Place
+    role: str
+    channel: str
+    source: str | None
+    bakes: bool
+    variables: Mapping[str, Any]
+    validation: Mapping[str, Any]
+
+    @property
+    def about(self) -> str:
+        """How findings call it."""
+        return f"stack {self.name}"
+
+    def where(self, key: str) -> str:
+        """Where a person changes a key."""
+        return f"golden-image:{key} in {self.file}"
+
+
+def path_of(pattern: str, stack: str) -> Path:
+    """The config file of a stack."""
+    return Path(pattern.replace(_MARK, stack))
+
+
+def names(pattern: str) -> list[str]:
+    """The stacks that have a config file, by its name; none if the pattern does not name the stack."""
+    if _MARK not in pattern:
+        return []
+    path = Path(pattern)
+    name = re.compile(re.escape(path.name).replace(re.escape(_MARK), "(.+)"))
+    found = (name.fullmatch(file.name) for file in path.parent.glob(path.name.replace(_MARK, "*")))
+    return sorted(match[1] for match in found if match)
+
+
+def read(name: str, path: Path) -> Stack:
+    """Read a stack's file.
+
+    Raises:
+        PipelineError: It cannot be read, is no stack file, or lacks what every stack needs.
+    """
+    file = StackFile.read(path)
+    bake = _mapping(file, "bake")
+    source = file.get("golden-image:from")
+    variables = bake.get("variables") or {}
+    if not isinstance(variables, dict):
+        raise _no_mapping("bake.variables", variables, path)
+    if source is None and file.get(PIN) is None:
+        raise PipelineError(
+            "the stack does not say where its image comes from",
+            seen=str(path),
+            allowed="bake, or the name of the channel to take from; or a pinned image",
+            change=f"golden-image:from or {PIN} in {path}",
+        )
+    return Stack(
+        name=name,
+        file=path,
+        place=Place(file.require("aws:region"), file.get("aws:profile") or ""),
+        role=file.get("golden-image:role") or "web",
+        channel=file.require("golden-image:channel"),
+        source=source,
+        bakes=source == "bake" and file.get(PIN) is None,
+        variables={
+            "source_image_architecture": file.get("golden-image:architecture") or "x86_64",
+            **variables,
+        },
+        validation=_mapping(file, "validation"),
+    )
+
+
+def _mapping(file: StackFile, key: str) -> dict[str, Any]:
+    value = file.value(f"golden-image:{key}")
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _no_mapping(key, value, file.path)
+    return value
+
+
+def _no_mapping(key: str, value: object, path: Path) -> PipelineError:
+    return PipelineError(
+        f"golden-image:{key} is not valid",
+        seen=repr(value),
+        allowed="a mapping of keys to values",
+        change=f"golden-image:{key} in {path}",
+    )

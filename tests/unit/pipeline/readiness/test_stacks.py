@@ -1,0 +1,65 @@
+"""Stack files: found by a pattern, read as far as the checks need it."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.readiness import stacks
+from pipeline.readiness.stacks import Place
+
+DEV = """config:
+  aws:region: eu-west-1
+  aws:profile: build
+  golden-image:channel: candidate
+  golden-image:from: bake
+  golden-image:architecture: arm64
+  golden-image:bake:
+    variables:
+      source_image_owners: ["136693071363"]
+  golden-image:validation:
+    clones: 3
+"""
+
+
+def write(folder: Path, text: str, name: str = "dev") -> Path:
+    path = folder / f"Pulumi.{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_what_the_checks_need(tmp_path: Path) -> None:
+    stack = stacks.read("dev", write(tmp_path, DEV))
+    assert stack.place == Place("eu-west-1", "build")
+    assert stack.bakes
+    assert stack.role == "web"
+    assert stack.variables == {"source_image_architecture": "arm64", "source_image_owners": ["136693071363"]}
+    assert stack.validation == {"clones": 3}
+
+
+def test_a_pinned_stack_does_not_bake(tmp_path: Path) -> None:
+    assert not stacks.read("dev", write(tmp_path, DEV + "  golden-image:image: ami-1\n")).bakes
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("config: {}\n", "aws:region is missing|does not say where"),
+        ("nothing", "is no stack file"),
+        ("config:\n  aws:region: r\n  golden-image:from: bake\n", "golden-image:channel is missing"),
+        ("config:\n  aws:region: r\n  golden-image:channel: c\n", "does not say where its image comes from"),
+        (DEV.replace("    clones: 3", "    - clones"), "golden-image:validation is not valid"),
+    ],
+)
+def test_a_file_that_is_none(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=message):
+        stacks.read("dev", write(tmp_path, text))
+
+
+def test_stacks_by_their_files(tmp_path: Path) -> None:
+    for name in ("prod", "dev"):
+        write(tmp_path, DEV, name)
+    (tmp_path / "Pulumi.yaml").write_text("name: x\n")
+    assert stacks.names(f"{tmp_path}/Pulumi.{{stack}}.yaml") == ["dev", "prod"]
+    assert stacks.path_of("lab/Pulumi.{stack}.yaml", "dev") == Path("lab/Pulumi.dev.yaml")
+    assert stacks.names(f"{tmp_path}/Pulumi.dev.yaml") == []
