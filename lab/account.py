@@ -90,6 +90,11 @@ def crowd(count: int, tags: dict[str, str]) -> None:
         image.add_tags(tags)
 
 
+def tags_of(resource_id: str) -> dict[str, str]:
+    """The tags that an EC2 resource bears."""
+    return {tag["key"]: tag["value"] for tag in ec2().describe_tags({"resource-id": [resource_id]})}
+
+
 def _reduce_parameters(found: ParameterDict) -> tuple[Any, ...]:
     """How SSM's parameters are written down: as a defaultdict they would name the wrong constructor arguments."""
     return ParameterDict, (found.account_id, found.region_name), vars(found), None, iter(found.items())

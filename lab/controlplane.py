@@ -49,7 +49,7 @@ class ControlPlane:
         self._save = save
         self.calls = CallLog()
         self.faults = faults.Faults()
-        self.permissions = Permissions()
+        self.permissions = Permissions(self._tags_of)
         self.machines = DataPlane(settings, store, control=lambda: self._lock, changed=self.save)
         moto_gaps.fill(self.machines.console)
 
@@ -69,7 +69,7 @@ class ControlPlane:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         action = (form.get("Action") or target.split(".")[-1:] or [""])[0]
         caller = Caller.of(environ)
-        refused = self.permissions.refusal(caller, action, _read_arguments(environ, target))
+        refused = self.permissions.refusal(caller, action, _read_arguments(environ, form, target))
         fault = None if refused else self.faults.strike(action)
         if refused:
             answer, body = _denied(refused, caller.service, json_protocol=bool(target))
@@ -114,6 +114,10 @@ class ControlPlane:
             log.info("%s -> %s", action or environ.get("PATH_INFO"), answer[0])
         return answer, body
 
+    def _tags_of(self, resource_id: str) -> dict[str, str]:
+        with self._lock:
+            return account.tags_of(resource_id)
+
     def _lab_api(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """GET or DELETE calls; PUT permissions; GET (the actions struck so far) or PUT faults; PUT crowd."""
         found: Any = {}
@@ -142,10 +146,10 @@ def _read_json(environ: dict[str, Any]) -> Any:
     return json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
 
 
-def _read_arguments(environ: dict[str, Any], target: str) -> dict[str, Any]:
-    """The arguments of a JSON-protocol request; the body stays readable for moto."""
+def _read_arguments(environ: dict[str, Any], form: dict[str, list[str]], target: str) -> dict[str, Any]:
+    """A call's arguments, in either protocol; the body stays readable for moto."""
     if not target:
-        return {}
+        return {name: values[0] for name, values in form.items()}
     body = environ["wsgi.input"].read()
     environ["wsgi.input"] = io.BytesIO(body)
     found: dict[str, Any] = json.loads(body)

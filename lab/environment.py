@@ -53,12 +53,12 @@ def install_plugins(settings: LabSettings) -> None:
     install(settings.pulumi_home, Path(sys.executable))
 
 
-def client(settings: LabSettings, service: str) -> Any:
-    """A boto3 client of the lab."""
+def client(settings: LabSettings, service: str, key: str = CREDENTIALS["AWS_ACCESS_KEY_ID"]) -> Any:
+    """A boto3 client of the lab; `key` is the access key id, by which the lab tells callers apart."""
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=settings.endpoint,
         region_name=lab_settings.REGION,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_access_key_id=key,
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )

@@ -142,6 +142,10 @@ class Workbench:
         """A boto3 client of the lab."""
         return environment.client(self.settings, service)
 
+    def client_of(self, service: str, key: str) -> Any:
+        """The same of somebody with another access key id."""
+        return environment.client(self.settings, service, key)
+
     def calls(self) -> list[dict[str, Any]]:
         """The calls that the lab has answered since `forget_calls`: key, service, action, status."""
         found: list[dict[str, Any]] = httpx.get(f"{self.settings.endpoint}/lab-api/calls").json()

@@ -15,11 +15,11 @@ class Registry:
 
     def __init__(self, ec2: Any, machine: str) -> None:
         self._ec2 = ec2
-        self._machine = machine
+        self.machine = machine
 
     def image(self, name: str, tags: Mapping[str, str]) -> str:
         """An image of that name with those tags."""
-        image: str = self._ec2.create_image(InstanceId=self._machine, Name=name)["ImageId"]
+        image: str = self._ec2.create_image(InstanceId=self.machine, Name=name)["ImageId"]
         self._ec2.create_tags(Resources=[image], Tags=[{"Key": key, "Value": tags[key]} for key in tags])
         return image
 

@@ -1,4 +1,4 @@
-"""Who may do what in the lab: by action, and by the name of an SSM parameter."""
+"""Who may do what in the lab: by action, by resource, and by tags."""
 
 from typing import Any
 
@@ -19,8 +19,49 @@ POLICY = {
             "Action": ["ssm:GetParameter", "ssm:PutParameter"],
             "Resource": "arn:aws:ssm:*:*:parameter/golden-image/*/candidate",
         },
+        {
+            "Effect": "Allow",
+            "Action": "ec2:CreateSecurityGroup",
+            "Resource": "arn:aws:ec2:*:*:security-group/*",
+            "Condition": {"StringEquals": {"aws:RequestTag/ManagedBy": "packer"}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "ec2:CreateTags",
+            "Resource": "arn:aws:ec2:*:*:*/*",
+            "Condition": {"StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "ec2:DeleteSecurityGroup",
+            "Resource": "arn:aws:ec2:*:*:security-group/*",
+            "Condition": {
+                "StringEquals": {"aws:ResourceTag/ManagedBy": "packer"},
+                "Null": {"aws:ResourceTag/Keep": "true"},
+            },
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["ec2:CreateTags", "ec2:DeleteTags"],
+            "Resource": "arn:aws:ec2:*:*:security-group/*",
+            "Condition": {
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["Note", "Keep"]},
+                "Null": {"aws:TagKeys": "false"},
+            },
+        },
     ],
 }
+
+
+def group(client: Any, name: str, **tags: str) -> str:
+    """A security group with tags."""
+    specified = [{"Key": key, "Value": value} for key, value in tags.items()]
+    made: str = client.create_security_group(
+        GroupName=name,
+        Description=name,
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": specified}],
+    )["GroupId"]
+    return made
 
 
 @pytest.fixture
@@ -71,3 +112,37 @@ def test_nobody_is_refused_to_ask_who_they_are(restricted: Any) -> None:
 def test_who_has_no_policy_may_do_everything(ec2: Any, restricted: Any) -> None:
     restricted("ec2", key="lab").create_tags(Resources=[source(ec2)], Tags=[{"Key": "a", "Value": "b"}])
     assert len(ec2.describe_tags()["Tags"]) == 1
+
+
+def test_what_is_created_must_be_tagged(restricted: Any) -> None:
+    group(restricted("ec2"), "mine", ManagedBy="packer")
+    with pytest.raises(ClientError, match="not authorized to perform: ec2:CreateSecurityGroup on resource"):
+        group(restricted("ec2"), "other", ManagedBy="hand")
+
+
+def test_only_what_bears_the_tag_is_deleted(ec2: Any, restricted: Any) -> None:
+    others = group(ec2, "others", ManagedBy="hand")
+    kept = group(ec2, "kept", ManagedBy="packer", Keep="yes")
+    mine = group(ec2, "mine", ManagedBy="packer")
+    client = restricted("ec2")
+    for refused in (others, kept):
+        with pytest.raises(ClientError, match=f"ec2:DeleteSecurityGroup on resource: .*/{refused}"):
+            client.delete_security_group(GroupId=refused)
+    client.delete_security_group(GroupId=mine)
+    left = {found["GroupId"] for found in ec2.describe_security_groups()["SecurityGroups"]}
+    assert {others, kept} <= left
+    assert mine not in left
+
+
+def test_only_some_keys_are_written_and_never_all_deleted(ec2: Any, restricted: Any) -> None:
+    mine = group(ec2, "mine", ManagedBy="packer")
+    client = restricted("ec2")
+    client.create_tags(Resources=[mine], Tags=[{"Key": "Note", "Value": "a"}])
+    with pytest.raises(ClientError, match="ec2:CreateTags"):
+        client.create_tags(
+            Resources=[mine], Tags=[{"Key": "Note", "Value": "a"}, {"Key": "Role", "Value": "b"}]
+        )
+    with pytest.raises(ClientError, match="ec2:DeleteTags"):
+        client.delete_tags(Resources=[mine])
+    client.delete_tags(Resources=[mine], Tags=[{"Key": "Note"}])
+    assert [tag["Key"] for tag in ec2.describe_tags()["Tags"]] == ["ManagedBy"]
