@@ -32,7 +32,7 @@ _TYPES = {
 """Prefix of an id to the resource's type in its ARN."""
 
 _ID = re.compile(rf"({'|'.join(_TYPES)})-[0-9a-f]{{8,17}}")
-_NOT_MEANT = ("LaunchTemplateData.", "SecurityGroupRuleId.")
+_NOT_MEANT = ("LaunchTemplateData.", "Tag.", "TagSpecification.", "SecurityGroupRuleId.")
 """Beginnings of parameters whose ids are content, or, of a revoked rule, are not asked about: its group is."""
 
 _MAKES = {

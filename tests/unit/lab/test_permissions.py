@@ -137,7 +137,7 @@ def test_only_what_bears_the_tag_is_deleted(ec2: Any, restricted: Any) -> None:
 def test_only_some_keys_are_written_and_never_all_deleted(ec2: Any, restricted: Any) -> None:
     mine = group(ec2, "mine", ManagedBy="packer")
     client = restricted("ec2")
-    client.create_tags(Resources=[mine], Tags=[{"Key": "Note", "Value": "a"}])
+    client.create_tags(Resources=[mine], Tags=[{"Key": "Note", "Value": "ami-01234567"}])
     with pytest.raises(ClientError, match="ec2:CreateTags"):
         client.create_tags(
             Resources=[mine], Tags=[{"Key": "Note", "Value": "a"}, {"Key": "Role", "Value": "b"}]
