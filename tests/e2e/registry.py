@@ -10,6 +10,12 @@ EVIDENCE = "2026-01-31T12:00:00Z suite a report b"
 """What a validation would have left on an image."""
 
 
+def baked_tags(tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Tags for an image and its snapshots, as a bake leaves them on both."""
+    wanted = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"ResourceType": kind, "Tags": wanted} for kind in ("image", "snapshot")]
+
+
 class Registry:
     """Registers images of one machine; see `registry`."""
 
@@ -19,8 +25,9 @@ class Registry:
 
     def image(self, name: str, tags: Mapping[str, str]) -> str:
         """An image of that name with those tags."""
-        image: str = self._ec2.create_image(InstanceId=self.machine, Name=name)["ImageId"]
-        self._ec2.create_tags(Resources=[image], Tags=[{"Key": key, "Value": tags[key]} for key in tags])
+        image: str = self._ec2.create_image(
+            InstanceId=self.machine, Name=name, TagSpecifications=baked_tags(tags)
+        )["ImageId"]
         return image
 
     def validated(self, role: str, count: int) -> list[str]:
