@@ -138,12 +138,8 @@ class Workbench:
         self.edit("lab/stacks/Pulumi.dev.yaml", r"image_version: .*", f"image_version: {version}")
         self.commit(f"web {version}")
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of the lab."""
-        return environment.client(self.settings, service)
-
-    def client_of(self, service: str, key: str) -> Any:
-        """The same of somebody with another access key id."""
+    def client(self, service: str, key: str = environment.KEY) -> Any:
+        """A boto3 client of the lab, of whoever has that access key id."""
         return environment.client(self.settings, service, key)
 
     def calls(self) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 
 from components import baking, settings
 from lab.workbench import PROJECT, Workbench
-from tests.e2e.registry import baked_tags
 from pipeline.baking.bakekey import ingredients
+from tests.e2e.registry import baked_tags
 
 USER = "admin"
 LOGIN_SECONDS = 60

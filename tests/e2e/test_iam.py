@@ -132,7 +132,7 @@ def test_who_bakes_cannot_move_prod(cast: Cast) -> None:
 
 def test_who_bakes_cannot_end_others_machines_nor_forge_or_remove_what_counts(cast: Cast) -> None:
     bench, good = cast.bench, cast.bench.outputs("dev")["imageId"]
-    baker = bench.client_of("ec2", BAKER)
+    baker = bench.client("ec2", BAKER)
     validated = [{"Key": "Validated", "Value": "by hand"}]
     with registry(bench) as images:
         plain = images.image("by-hand", {"Role": "web"})
