@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from lab.permissions import ALWAYS_ALLOWED
 from lab.workbench import Run, Workbench
-from tests.e2e.registry import registry
+from tests.e2e.registry import Registry, registry
 from tests.policies import POLICIES, actions, document, not_in_the_lab
 
 DEV, PROD = "lab/stacks/Pulumi.dev.yaml", "lab/stacks/Pulumi.prod.yaml"
@@ -28,6 +28,7 @@ class Cast:
     """People and pipelines, each under the policy of the same name."""
 
     bench: Workbench
+    images: Registry
 
     def act(self, who: str, *argv: str) -> Run:
         return self.bench.run(*argv, env={"AWS_ACCESS_KEY_ID": who})
@@ -51,7 +52,8 @@ def cast(bench: Workbench) -> Iterator[Cast]:
     bench.set_permissions({**documents, REVIEWER: documents["preview"], BAKER: documents["bake"]})
     bench.forget_calls()
     before = own_images(bench)
-    yield Cast(bench)
+    with registry(bench) as images:
+        yield Cast(bench, images)
     bench.set_permissions({})
     for image in own_images(bench) - before:
         bench.client("ec2").deregister_image(ImageId=image)
@@ -97,8 +99,7 @@ def test_promoting_and_rolling_back_need_no_more_than_their_policy(cast: Cast) -
     bench = cast.bench
     succeeded(cast.up("promote", "prod"))
     first = bench.outputs("prod")["imageId"]
-    with registry(bench) as images:
-        second = images.validated("web", 1)[0]
+    second = cast.images.validated("web", 1)[0]
     pin(bench, second)
     succeeded(cast.up("promote", "prod"))
     assert bench.holders("web", "prod") == [second]
@@ -134,18 +135,17 @@ def test_who_bakes_cannot_end_others_machines_nor_forge_or_remove_what_counts(ca
     bench, good = cast.bench, cast.bench.outputs("dev")["imageId"]
     baker = bench.client("ec2", BAKER)
     validated = [{"Key": "Validated", "Value": "by hand"}]
-    with registry(bench) as images:
-        plain = images.image("by-hand", {"Role": "web"})
-        attempts: dict[str, Callable[[], Any]] = {
-            "TerminateInstances": lambda: baker.terminate_instances(InstanceIds=[images.machine]),
-            "CreateTags": lambda: baker.create_tags(Resources=[plain], Tags=validated),
-            "DeleteTags": lambda: baker.delete_tags(Resources=[good], Tags=validated),
-            "DeregisterImage": lambda: baker.deregister_image(ImageId=good),
-            "RunInstances": lambda: baker.run_instances(ImageId=good, MinCount=1, MaxCount=1),
-        }
-        for action, attempt in attempts.items():
-            with pytest.raises(ClientError, match=f"not authorized to perform: ec2:{action} on resource"):
-                attempt()
+    plain = cast.images.image("by-hand", {"Role": "web"})
+    attempts: dict[str, Callable[[], Any]] = {
+        "TerminateInstances": lambda: baker.terminate_instances(InstanceIds=[cast.images.machine]),
+        "CreateTags": lambda: baker.create_tags(Resources=[plain], Tags=validated),
+        "DeleteTags": lambda: baker.delete_tags(Resources=[good], Tags=validated),
+        "DeregisterImage": lambda: baker.deregister_image(ImageId=good),
+        "RunInstances": lambda: baker.run_instances(ImageId=good, MinCount=1, MaxCount=1),
+    }
+    for action, attempt in attempts.items():
+        with pytest.raises(ClientError, match=f"not authorized to perform: ec2:{action} on resource"):
+            attempt()
 
 
 def test_a_validation_that_fails_needs_no_more_than_the_policy(cast: Cast) -> None:
@@ -158,9 +158,7 @@ def test_a_validation_that_fails_needs_no_more_than_the_policy(cast: Cast) -> No
 
 
 def test_people_need_no_more_than_their_policy(cast: Cast) -> None:
-    bench = cast.bench
-    with registry(bench) as images:
-        image = images.validated("db", 1)[0]
+    image = cast.images.validated("db", 1)[0]
     succeeded(cast.cli("operate", "revoke", image, "--reason", "CVE-2026-1"))
     succeeded(cast.cli("operate", "restore", image))
     retire = cast.cli("operate", "retire", "--days", "0", "--settled-days", "0", "--yes", "--json")
