@@ -16,6 +16,14 @@ def baked_tags(tags: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"ResourceType": kind, "Tags": wanted} for kind in ("image", "snapshot")]
 
 
+def remove(ec2: Any, image: str) -> None:
+    """Deregister an image and delete its snapshots, which a retirement would find otherwise."""
+    devices = ec2.describe_images(ImageIds=[image])["Images"][0]["BlockDeviceMappings"]
+    ec2.deregister_image(ImageId=image)
+    for snapshot in {device["Ebs"]["SnapshotId"] for device in devices if "Ebs" in device}:
+        ec2.delete_snapshot(SnapshotId=snapshot)
+
+
 class Registry:
     """Registers images of one machine; see `registry`."""
 

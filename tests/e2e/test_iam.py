@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from lab.permissions import ALWAYS_ALLOWED
 from lab.workbench import Run, Workbench
-from tests.e2e.registry import Registry, registry
+from tests.e2e.registry import Registry, registry, remove
 from tests.policies import POLICIES, actions, document, not_in_the_lab
 
 DEV, PROD = "lab/stacks/Pulumi.dev.yaml", "lab/stacks/Pulumi.prod.yaml"
@@ -56,7 +56,7 @@ def cast(bench: Workbench) -> Iterator[Cast]:
         yield Cast(bench, images)
     bench.set_permissions({})
     for image in own_images(bench) - before:
-        bench.client("ec2").deregister_image(ImageId=image)
+        remove(bench.client("ec2"), image)
 
 
 def own_images(bench: Workbench) -> set[str]:
