@@ -68,6 +68,7 @@ def program() -> None:
     fleet = WebFleet(
         "fleet",
         role=stack.role,
+        channel=stack.channel,
         image_id=promotion.image_id,
         instance_type=stack.fleet.instance_type,
         security_group_ids=stack.fleet.security_group_ids,

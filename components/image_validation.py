@@ -166,6 +166,8 @@ class ImageValidation(pulumi.ComponentResource):
             f"{self._name}-clones",
             description=f"Validation machines of role {role}",
             vpc_id=place.vpc_id,
+            # Without a tag, iam/bake.json could not tell it from other groups.
+            tags={"Purpose": "validation", TAG_ROLE: role},
             opts=self._child,
         )
         for service, port in PORTS.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_aws as aws
 
-from pipeline.model import TAG_ROLE
+from pipeline.model import TAG_CHANNEL, TAG_ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ class WebFleet(pulumi.ComponentResource):
         name: str,
         *,
         role: str,
+        channel: str,
         image_id: pulumi.Input[str],
         instance_type: str,
         security_group_ids: Sequence[str] = (),
@@ -43,6 +44,7 @@ class WebFleet(pulumi.ComponentResource):
         Args:
             name: The component's name.
             role: Name prefix of the template, and the ``Role`` tag of what it launches.
+            channel: The channel that the image is in; by it iam/*.json tells one stage's template from another's.
             image_id: The promoted image.
             instance_type: Size of the machines.
             security_group_ids: Their security groups; none means the VPC's default one.
@@ -61,6 +63,7 @@ class WebFleet(pulumi.ComponentResource):
             vpc_security_group_ids=list(security_group_ids) or None,
             iam_instance_profile={"name": instance_profile} if instance_profile else None,
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required"},
+            tags={TAG_ROLE: role, TAG_CHANNEL: channel},
             tag_specifications=[{"resource_type": kind, "tags": tags} for kind in ("instance", "volume")],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[after] if after else None),
         )

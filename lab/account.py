@@ -99,6 +99,11 @@ def _way_out(backend: Any) -> None:
     backend.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
 
 
+def tags_of(resource_id: str) -> dict[str, str]:
+    """The tags that an EC2 resource bears."""
+    return {tag["key"]: tag["value"] for tag in ec2().describe_tags({"resource-id": [resource_id]})}
+
+
 def _reduce_parameters(found: ParameterDict) -> tuple[Any, ...]:
     """How SSM's parameters are written down: as a defaultdict they would name the wrong constructor arguments."""
     return ParameterDict, (found.account_id, found.region_name), vars(found), None, iter(found.items())

@@ -16,6 +16,7 @@ from lab import account, faults, moto_gaps
 from lab import settings as lab_settings
 from lab.calls import Caller, CallLog
 from lab.dataplane import DataPlane
+from lab.permissions import Permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ log = logging.getLogger("lab")
 READ_ONLY = re.compile(r"^(Describe|Get|List|Head)")
 MOTO_INTERNAL = "/moto-api"
 LAB_API = "/lab-api/"
-"""The lab's own calls: who called what, and faults on demand. No part of AWS; only tests use them."""
+"""The lab's own calls: who called what, who may, and faults on demand. No part of AWS; only tests use them."""
 
 JSON = [("Content-Type", "application/json")]
 
@@ -48,6 +49,7 @@ class ControlPlane:
         self._save = save
         self.calls = CallLog()
         self.faults = faults.Faults()
+        self.permissions = Permissions(self._tags_of)
         self.machines = DataPlane(settings, store, control=lambda: self._lock, changed=self.save)
         moto_gaps.fill(self.machines.console)
 
@@ -66,19 +68,23 @@ class ControlPlane:
         form = _read_form(environ)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         action = (form.get("Action") or target.split(".")[-1:] or [""])[0]
-        fault = self.faults.strike(action)
-        if fault is None:
+        caller = Caller.of(environ)
+        refused = self.permissions.refusal(caller, action, _read_arguments(environ, form, target))
+        fault = None if refused else self.faults.strike(action)
+        if refused:
+            answer, body = _denied(refused, caller.service, json_protocol=bool(target))
+        elif fault is None:
             answer, body = self._carry_out(action, form, environ, json_protocol=bool(target))
         elif fault.kind == "lost":
             self._carry_out(action, form, environ, json_protocol=bool(target))
-            self.calls.add(Caller.of(environ), action, 0)
+            self.calls.add(caller, action, 0)
             faults.break_connection(environ)
             return []
         elif fault.kind == "ignored":
             answer, body = ["200 OK", JSON], [json.dumps({"Version": 0, "Tier": "Standard"}).encode()]
         else:
             answer, body = faults.refusal(fault, json_protocol=bool(target))
-        self.calls.add(Caller.of(environ), action, int(answer[0].split()[0]))
+        self.calls.add(caller, action, int(answer[0].split()[0]))
         start_response(*answer)
         return body
 
@@ -112,14 +118,20 @@ class ControlPlane:
             log.info("%s -> %s", action or environ.get("PATH_INFO"), answer[0])
         return answer, body
 
+    def _tags_of(self, resource_id: str) -> dict[str, str]:
+        with self._lock:
+            return account.tags_of(resource_id)
+
     def _lab_api(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """GET or DELETE calls; GET (the actions struck so far) or PUT faults; PUT crowd."""
+        """GET or DELETE calls; PUT permissions; GET (the actions struck so far) or PUT faults; PUT crowd."""
         found: Any = {}
         match environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix(LAB_API):
             case "GET", "calls":
                 found = self.calls.rows()
             case "DELETE", "calls":
                 self.calls.clear()
+            case "PUT", "permissions":
+                self.permissions.set(_read_json(environ))
             case "GET", "faults":
                 found = self.faults.struck
             case "PUT", "faults":
@@ -136,6 +148,26 @@ class ControlPlane:
 
 def _read_json(environ: dict[str, Any]) -> Any:
     return json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+
+
+def _read_arguments(environ: dict[str, Any], form: dict[str, list[str]], target: str) -> dict[str, Any]:
+    """A call's arguments, in either protocol; the body stays readable for moto."""
+    if not target:
+        return {name: values[0] for name, values in form.items()}
+    body = environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def _denied(told: str, service: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
+    """As EC2, the JSON services and the other query services say it."""
+    if json_protocol:
+        return faults.error("AccessDeniedException", told, status=400, json_protocol=True)
+    if service == "ec2":
+        told = f"You are not authorized to perform this operation. {told}"
+        return faults.error("UnauthorizedOperation", told, status=403, json_protocol=False)
+    return faults.error("AccessDenied", told, status=403, json_protocol=False)
 
 
 def _internal_error(action: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:

@@ -14,7 +14,10 @@ from lab import settings as lab_settings
 if TYPE_CHECKING:
     from lab.settings import LabSettings
 
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
+KEY = "lab"
+"""The access key id of whoever is nobody in particular."""
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "lab"}
 """moto takes any; these are not secret, and no real ones must be used against the lab."""
 
 
@@ -53,12 +56,12 @@ def install_plugins(settings: LabSettings) -> None:
     install(settings.pulumi_home, Path(sys.executable))
 
 
-def client(settings: LabSettings, service: str) -> Any:
-    """A boto3 client of the lab."""
+def client(settings: LabSettings, service: str, key: str = KEY) -> Any:
+    """A boto3 client of the lab; `key` is the access key id, by which the lab tells callers apart."""
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=settings.endpoint,
         region_name=lab_settings.REGION,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_access_key_id=key,
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )

@@ -77,17 +77,22 @@ class Faults:
 
 
 def refusal(fault: Fault, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
+    """A rule's error in the words of the protocol that was asked in."""
+    told = f"the lab was told to answer {fault.action} so"
+    return error(fault.code, told, status=fault.status, json_protocol=json_protocol)
+
+
+def error(code: str, message: str, *, status: int, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
     """AWS's error in the words of the protocol that was asked in."""
-    message = f"the lab was told to answer {fault.action} so"
-    status = f"{fault.status} Fault"
+    first = f"{status} Fault"
     if json_protocol:
-        body = json.dumps({"__type": fault.code, "message": message}).encode()
-        return [status, [("Content-Type", "application/x-amz-json-1.1")]], [body]
+        body = json.dumps({"__type": code, "message": message}).encode()
+        return [first, [("Content-Type", "application/x-amz-json-1.1")]], [body]
     text = (
-        f"<?xml version='1.0'?><Response><Errors><Error><Code>{fault.code}</Code><Message>{message}</Message>"
+        f"<?xml version='1.0'?><Response><Errors><Error><Code>{code}</Code><Message>{message}</Message>"
         "</Error></Errors><RequestID>lab</RequestID></Response>"
     )
-    return [status, [("Content-Type", "text/xml")]], [text.encode()]
+    return [first, [("Content-Type", "text/xml")]], [text.encode()]
 
 
 def break_connection(environ: dict[str, Any]) -> None:

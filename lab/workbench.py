@@ -24,7 +24,7 @@ from lab import settings as lab_settings
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lab.settings import LabSettings
 
@@ -138,9 +138,9 @@ class Workbench:
         self.edit("lab/stacks/Pulumi.dev.yaml", r"image_version: .*", f"image_version: {version}")
         self.commit(f"web {version}")
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of the lab."""
-        return environment.client(self.settings, service)
+    def client(self, service: str, key: str = environment.KEY) -> Any:
+        """A boto3 client of the lab, of whoever has that access key id."""
+        return environment.client(self.settings, service, key)
 
     def calls(self) -> list[dict[str, Any]]:
         """The calls that the lab has answered since `forget_calls`: key, service, action, status."""
@@ -150,6 +150,10 @@ class Workbench:
     def forget_calls(self) -> None:
         """Begin to count calls anew."""
         httpx.delete(f"{self.settings.endpoint}/lab-api/calls").raise_for_status()
+
+    def set_permissions(self, policies: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Let those with these access key ids do only what their policies allow; all others may do everything."""
+        httpx.put(f"{self.settings.endpoint}/lab-api/permissions", json=policies).raise_for_status()
 
     def set_faults(self, *rules: Mapping[str, Any]) -> None:
         """Let the API fail from now on as the rules say (`lab.faults.Fault`); none lets it work."""

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from components import baking, settings
 from lab.workbench import PROJECT, Workbench
 from pipeline.baking.bakekey import ingredients
+from tests.e2e.registry import baked_tags
 
 USER = "admin"
 LOGIN_SECONDS = 60
@@ -45,11 +46,12 @@ class Forge:
         )["Instances"][0]
         whole = (PROJECT / "packer/scripts/clean.sh").read_text() if clean else ""
         self._run(instance["PrivateIpAddress"], key, f"{whole}\n{script}\n")
-        image: str = ec2.create_image(InstanceId=instance["InstanceId"], Name=name)["ImageId"]
+        tags = {"BakeKey": self.bake_key(), "Role": "web", "ManagedBy": "packer", "Name": name}
+        image: str = ec2.create_image(
+            InstanceId=instance["InstanceId"], Name=name, TagSpecifications=baked_tags(tags)
+        )["ImageId"]
         ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
         ec2.delete_key_pair(KeyName=name)
-        tags = {"BakeKey": self.bake_key(), "Role": "web", "ManagedBy": "packer", "Name": name}
-        ec2.create_tags(Resources=[image], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
         return image
 
     def bake_key(self) -> str:

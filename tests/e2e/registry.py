@@ -10,17 +10,32 @@ EVIDENCE = "2026-01-31T12:00:00Z suite a report b"
 """What a validation would have left on an image."""
 
 
+def baked_tags(tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Tags for an image and its snapshots, as a bake leaves them on both."""
+    wanted = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"ResourceType": kind, "Tags": wanted} for kind in ("image", "snapshot")]
+
+
+def remove(ec2: Any, image: str) -> None:
+    """Deregister an image and delete its snapshots, which a retirement would find otherwise."""
+    devices = ec2.describe_images(ImageIds=[image])["Images"][0]["BlockDeviceMappings"]
+    ec2.deregister_image(ImageId=image)
+    for snapshot in {device["Ebs"]["SnapshotId"] for device in devices if "Ebs" in device}:
+        ec2.delete_snapshot(SnapshotId=snapshot)
+
+
 class Registry:
     """Registers images of one machine; see `registry`."""
 
     def __init__(self, ec2: Any, machine: str) -> None:
         self._ec2 = ec2
-        self._machine = machine
+        self.machine = machine
 
     def image(self, name: str, tags: Mapping[str, str]) -> str:
         """An image of that name with those tags."""
-        image: str = self._ec2.create_image(InstanceId=self._machine, Name=name)["ImageId"]
-        self._ec2.create_tags(Resources=[image], Tags=[{"Key": key, "Value": tags[key]} for key in tags])
+        image: str = self._ec2.create_image(
+            InstanceId=self.machine, Name=name, TagSpecifications=baked_tags(tags)
+        )["ImageId"]
         return image
 
     def validated(self, role: str, count: int) -> list[str]:

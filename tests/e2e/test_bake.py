@@ -13,6 +13,7 @@ from lab.settings import LabSettings
 from lab.workbench import Workbench
 from tests.e2e.conftest import make_bench, remove_stacks
 from tests.e2e.forge import Forge
+from tests.e2e.registry import remove
 
 ROLE = "web"
 DEV = "lab/stacks/Pulumi.dev.yaml"
@@ -80,7 +81,7 @@ def test_a_user_who_may_not_become_root(bench: Workbench, tmp_path: Path) -> Non
     bench.edit(DEV, r"source_image_name: .*", f"source_image_name: {name}")
     bench.edit(DEV, r"source_image_owners: .*", "source_image_owners: [self]")
     fails(bench, "the SSH user may not become root on the builder", "sudo without a password")
-    ec2.deregister_image(ImageId=weak)
+    remove(ec2, weak)
 
 
 def processes_of_the_bake(settings: LabSettings) -> list[psutil.Process]:

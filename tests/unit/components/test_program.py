@@ -194,13 +194,19 @@ def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
 def test_the_launch_template_holds_a_literal_id(declared: Any) -> None:
     def declare() -> Any:
         fleet = WebFleet(
-            "fleet", role="web", image_id=IMAGE, instance_type="t3.medium", instance_profile="web"
+            "fleet",
+            role="web",
+            channel="prod",
+            image_id=IMAGE,
+            instance_type="t3.medium",
+            instance_profile="web",
         )
         return fleet.latest_version.apply(lambda value: _is(value, 7))
 
     template = declared(declare).inputs["fleet-template"]
     assert template["imageId"] == IMAGE
     assert template["namePrefix"] == "web-"
+    assert template["tags"] == {"Role": "web", "ImageChannel": "prod"}, "the IAM policies go by it"
     assert template["updateDefaultVersion"] is True
     assert template["metadataOptions"]["httpTokens"] == "required"
     assert template["iamInstanceProfile"] == {"name": "web"}

@@ -1,0 +1,85 @@
+"""The IAM policies are within IAM's limits, and each of their actions is justified."""
+
+import json
+import re
+
+import pytest
+
+from tests.policies import FOLDER, POLICIES, actions, document, listed, not_in_the_lab
+
+LIMIT = 6144
+"""Characters of a managed policy without white space (IAM User Guide, IAM and AWS STS quotas)."""
+
+COLUMNS = ("bake", "promote", "preview", "operate")
+ROW = re.compile(r"^\| `([a-z0-9]+:[A-Za-z]+)` \|(.*)\|(.*)\|(.*)\|(.*)\| (.+) \|$", re.MULTILINE)
+
+
+def table() -> dict[str, tuple[set[str], str]]:
+    """The README's table: action to the policies that have it, and why."""
+    return {
+        action: ({name for name, mark in zip(COLUMNS, marks, strict=True) if mark.strip() == "x"}, why)
+        for action, *marks, why in ROW.findall((FOLDER / "README.md").read_text())
+    }
+
+
+def test_these_are_all_the_policies() -> None:
+    assert set(POLICIES) == set(COLUMNS)
+
+
+@pytest.mark.parametrize("policy", COLUMNS)
+def test_it_fits_into_a_managed_policy(policy: str) -> None:
+    assert len(re.sub(r"\s", "", (FOLDER / f"{policy}.json").read_text())) <= LIMIT
+
+
+@pytest.mark.parametrize("policy", COLUMNS)
+def test_it_allows_actions_one_by_one(policy: str) -> None:
+    found = document(policy)
+    assert found["Version"] == "2012-10-17"
+    names = [statement["Sid"] for statement in found["Statement"]]
+    assert len(set(names)) == len(names)
+    assert all(name.isalnum() for name in names), "IAM allows letters and digits"
+    assert {statement["Effect"] for statement in found["Statement"]} == {"Allow"}
+    assert not [action for action in actions(policy) if "*" in action]
+
+
+@pytest.mark.parametrize("policy", COLUMNS)
+def test_only_reads_are_allowed_on_everything(policy: str) -> None:
+    for statement in document(policy)["Statement"]:
+        if "*" in listed(statement["Resource"]):
+            verbs = {action.partition(":")[2] for action in listed(statement["Action"])}
+            assert all(verb.startswith("Describe") for verb in verbs)
+
+
+def test_a_preview_only_reads() -> None:
+    assert all(
+        action.partition(":")[2].startswith(("Describe", "Get", "List")) for action in actions("preview")
+    )
+
+
+def test_a_stage_moves_only_its_own_channel() -> None:
+    assert '"prod"' not in json.dumps(document("bake"))
+    assert "candidate" not in json.dumps(document("promote"))
+
+
+def test_a_list_of_tag_keys_is_never_empty() -> None:
+    """``ForAllValues`` is true of an empty list, and DeleteTags without keys removes all tags."""
+    for policy in COLUMNS:
+        for statement in document(policy)["Statement"]:
+            condition = statement.get("Condition", {})
+            if "ForAllValues:StringEquals" in condition:
+                assert condition["Null"] == {"aws:TagKeys": "false"}, statement["Sid"]
+
+
+def test_each_action_is_justified_in_the_readme() -> None:
+    rows = table()
+    for policy in COLUMNS:
+        assert {action for action, (where, _) in rows.items() if policy in where} == actions(policy)
+    assert all(where and why for where, why in rows.values())
+
+
+def test_what_the_lab_never_sees_is_allowed_and_has_a_source() -> None:
+    found = not_in_the_lab()
+    assert set(found) == set(COLUMNS)
+    for policy, sources in found.items():
+        assert set(sources) <= actions(policy)
+        assert all(sources.values())
