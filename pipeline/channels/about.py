@@ -66,7 +66,7 @@ def tags(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def tag(stack: str, values: Mapping[str, Any]) -> None:
-    """Give a stack its tags, so that `pulumi stack ls --tag-filter` finds it.
+    """Give a stack its tags, so that `pulumi stack ls --tag` finds it.
 
     Raises:
         PipelineError: Pulumi refused one.
