@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components import baking, settings
+from components import baking, outputs, settings
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
 from pipeline.catalog import Catalog
@@ -43,18 +43,15 @@ def program() -> None:
 
     image_id: pulumi.Input[str]
     if stack.bakes:
-        validation = baking.declare(stack, catalog)
-        image_id = validation.image_id
-        pulumi.export("validated", validation.validated)
-        pulumi.export("validationReport", validation.report)
+        baked = baking.declare(stack, catalog)
+        image_id = baked.validation.image_id
+        outputs.of_baked(baked)
     else:
         choice = choose(stack.request, catalog)
         image_id = choice.image.id
         for line in words.about(choice, stack.request, stack.channel, catalog, datetime.now(UTC)):
             pulumi.log.info(line)
-        pulumi.export("imageName", choice.image.name)
-        pulumi.export("imageFrom", choice.origin)
-        pulumi.export("validated", choice.image.validated)
+        outputs.of_choice(choice)
 
     promotion = ImagePromotion(
         "promotion",
@@ -76,11 +73,7 @@ def program() -> None:
         after=promotion.settled,
     )
 
-    pulumi.export("imageId", promotion.image_id)
-    pulumi.export("channel", stack.channel)
-    pulumi.export("pointer", promotion.pointer)
-    pulumi.export("launchTemplateId", fleet.launch_template_id)
-    pulumi.export("launchTemplateVersion", fleet.latest_version)
+    outputs.of_stack(stack, promotion, fleet)
 
 
 sys.excepthook = quiet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,20 @@ TEMPLATE = Path("packer")
 CHECKS = TEMPLATE / "checks"
 
 
-def declare(stack: Settings, catalog: Catalog) -> ImageValidation:
+@dataclass(frozen=True)
+class Baked:
+    """A stack's own image.
+
+    Attributes:
+        build: Where it comes from.
+        validation: What hands on its id, once it is proven.
+    """
+
+    build: ImageBuild
+    validation: ImageValidation
+
+
+def declare(stack: Settings, catalog: Catalog) -> Baked:
     """Declare build and validation.
 
     Raises:
@@ -35,7 +49,7 @@ def declare(stack: Settings, catalog: Catalog) -> ImageValidation:
         environment=stack.environment,
     )
     wanted = stack.validation
-    return ImageValidation(
+    validation = ImageValidation(
         "validation",
         role=stack.role,
         image_id=build.image_id,
@@ -53,6 +67,7 @@ def declare(stack: Settings, catalog: Catalog) -> ImageValidation:
         smoke_test=wanted.smoke_test,
         environment=stack.environment,
     )
+    return Baked(build, validation)
 
 
 def variables_of(stack: Settings, template: Path = TEMPLATE) -> tuple[dict[str, object], dict[str, object]]:

@@ -33,6 +33,13 @@ class ImagePromotion(pulumi.ComponentResource):
     pointer: pulumi.Output[str]
     """Name of the SSM parameter."""
 
+    since: pulumi.Output[str]
+    """Since when the channel has held it without a break, ISO 8601 in UTC; the step `settle` tells, so that a preview
+    with nothing to do asks AWS nothing."""
+
+    previous_image: pulumi.Output[str]
+    """What the channel held before, or an empty text."""
+
     settled: Command
     """Done when pointer and tags agree; what uses the image waits for it."""
 
@@ -113,6 +120,9 @@ class ImagePromotion(pulumi.ComponentResource):
             },
             after=tag,
         )
+        record = self.settled.stdout.apply(json.loads)
+        self.since = record.apply(lambda said: str(said.get("since", "")))
+        self.previous_image = record.apply(lambda said: str(said.get("previousImage") or ""))
         self.image_id = tag.resource_id
         self.pointer = pointer.name
         self.register_outputs({"imageId": self.image_id, "pointer": self.pointer})

@@ -19,6 +19,16 @@ SHELL_SCRIPTS = (".ci/run", "bin/step", *sorted(
     str(path.relative_to(PROJECT)) for path in (PROJECT / "packer/scripts").glob("*.sh")
 ))  # fmt: skip
 
+# The schemas come with the package: nothing is asked of the network.
+PIPELINES: tuple[tuple[str, ...], ...] = (
+    ("check-jsonschema", "--builtin-schema=vendor.gitlab-ci", "--data-transform=gitlab-ci", ".gitlab-ci.yml"),
+    (
+        "check-jsonschema",
+        "--builtin-schema=vendor.github-workflows",
+        ".github/workflows/golden-image.yml",
+    ),
+)
+
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -27,6 +37,7 @@ CHECKS: tuple[tuple[str, ...], ...] = (
     ("packer", "validate", "packer"),
     ("ansible-lint", "--offline", "packer/ansible"),
     ("shellcheck", *SHELL_SCRIPTS),
+    *PIPELINES,
 )
 
 

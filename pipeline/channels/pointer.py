@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.model import PointerVersion, pointer_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 NOTHING = 0
 """The version of a pointer that is not there: SSM counts from 1."""
@@ -70,6 +71,17 @@ class Pointer:
             if entry["Version"] > version
         ]
         return sorted(found, key=lambda entry: entry.version)
+
+
+def tenure(record: Sequence[PointerVersion]) -> tuple[datetime, str | None]:
+    """Since when a channel has held its image without a break, in UTC, and what it held before (None: nothing known).
+
+    Args:
+        record: What was written, the oldest first; at least one entry.
+    """
+    held = record[-1].image_id
+    before = max((number for number, entry in enumerate(record) if entry.image_id != held), default=-1)
+    return record[before + 1].when.astimezone(UTC), record[before].image_id if before >= 0 else None
 
 
 def told(entry: PointerVersion) -> str:

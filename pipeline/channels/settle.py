@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pipeline import aws
-from pipeline.channels.pointer import Pointer, check_plan, told
+from pipeline.channels.pointer import NOTHING, Pointer, check_plan, tenure, told
 from pipeline.errors import PipelineError
 from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_source
 
@@ -40,7 +40,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             `claim` looked.
 
     Returns:
-        ``imageId``.
+        ``imageId``, ``since`` (when the channel came to hold it, ISO 8601 in UTC), ``previousImage`` (or None).
 
     Raises:
         PipelineError: The pointer does not hold the image, somebody else's promotion came in between, or the plan
@@ -50,7 +50,8 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     pointer = Pointer(plan["role"], plan["channel"], ssm=account.ssm)
     insist(pointer, plan["imageId"], claimed=int(plan.get("claimed", 0)))
     account.settle(plan["channel"], account.held())
-    return {"imageId": plan["imageId"]}
+    since, previous = tenure(pointer.written_after(NOTHING))
+    return {"imageId": plan["imageId"], "since": f"{since:%Y-%m-%dT%H:%M:%SZ}", "previousImage": previous}
 
 
 def leave(plan: Mapping[str, Any]) -> dict[str, Any]:

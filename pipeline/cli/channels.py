@@ -14,6 +14,23 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel=PEOPLE)
+def about(
+    stack: Annotated[str, typer.Argument(help="The stack, such as prod.")],
+    *,
+    tag: Annotated[bool, typer.Option("--tag", help="Note the image in the stack's tags, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a stack says of itself: which image, since when, what was before, how to go back."""
+    from pipeline.channels import about as command  # noqa: PLC0415 - the steps do not pay for it
+
+    outputs = command.outputs(stack)
+    text = command.render(outputs)
+    if tag:
+        command.tag(stack, outputs)
+    print(json.dumps({"readme": text, "tags": command.tags(outputs)}) if as_json else text)  # noqa: T201
+
+
+@app.command(rich_help_panel=PEOPLE)
 def rollback(
     stack: Annotated[str, typer.Argument(help="The stack, such as prod.")],
     image: Annotated[

@@ -28,7 +28,7 @@ OUTPUT = {
     "keygen": {"publicKey": "ssh-ed25519 AAAA", "privateKey": "very private"},
     "validate": VERDICT,
     "claim": {"imageId": IMAGE, "displaces": None, "version": 4},
-    "settle": {"imageId": IMAGE},
+    "settle": {"imageId": IMAGE, "since": "2026-01-31T12:00:00Z", "previousImage": None},
 }
 
 

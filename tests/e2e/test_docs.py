@@ -1,0 +1,163 @@
+"""docs/first-image.md, run: each command of its shell blocks, in order, with the lab's values for the account's."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from lab.workbench import PROJECT, Run, Workbench
+from tests.e2e.forge import Forge
+
+TEXT = "docs/first-image.md"
+ROLE = "web"
+
+VALUES = {
+    "subnet-0123456789abcdef0": "subnet-01ab01ab01ab01ab0",
+    "s3://example-golden-image-state?region=eu-west-1": "{state}",
+    "a long passphrase of your own": "lab",
+}
+"""What the text says to what it is in the lab; each must occur."""
+
+IDENTITY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "lab"), ("EMAIL", "lab@localhost"))
+}
+
+NOT_THERE_YET = ("python -m pipeline doctor dev",)
+"""Commands that the text names before the command line has them: this fails as soon as it has."""
+
+CHANGED = 'git commit -q -a -m "A smaller journal"'
+"""After it, the second image is made of the first, which takes seconds, and adopted as its bake."""
+
+
+def sections(text: str) -> list[tuple[str, list[str]]]:
+    """Heading and the commands under it."""
+    found: list[tuple[str, list[str]]] = []
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        blocks = re.findall(r"^```sh\n(.*?)^```$", part, flags=re.MULTILINE | re.DOTALL)
+        found.append((part.splitlines()[0], [line for block in blocks for line in block.splitlines()]))
+    return found
+
+
+class Reader:
+    """Somebody who does what the text says."""
+
+    def __init__(self, bench: Workbench, folder: Path) -> None:
+        self.bench = bench
+        self.forge = Forge(bench, folder)
+        self.images: list[str] = []
+        self.values = {**VALUES, "s3://example-golden-image-state?region=eu-west-1": self.state}
+        bench.env |= IDENTITY
+        # As it is after a clone: the set-up is the reader's. (Through the copy's links it would clear our tools away.)
+        for name in (".venv", ".tools"):
+            (bench.folder / name).unlink()
+        path = bench.env["PATH"].split(os.pathsep)
+        bench.env["PATH"] = os.pathsep.join(entry for entry in path if not entry.startswith(str(PROJECT)))
+        for stack in ("dev", "prod"):
+            # The account's own: source image, user, how its machines are reached.
+            text = bench.stack_file(stack).read_text().replace(self.values["subnet-0123456789abcdef0"], "")
+            (bench.folder / f"Pulumi.{stack}.yaml").write_text(
+                re.sub(r"^ +subnet_?[Ii]d: *\n", "", text, flags=re.MULTILINE)
+            )
+        bench.commit("This account's stack files")
+
+    @property
+    def state(self) -> str:
+        return self.bench.env["PULUMI_BACKEND_URL"]
+
+    def type(self, line: str) -> Run:
+        """Run a line in a shell; what it exports is there in the next."""
+        for said, here in self.values.items():
+            line = line.replace(said, here)
+        exported = re.match(r"export (\w+)=", line)
+        run = self.bench.run("bash", "-euc", f'{line}; printf %s "${exported[1]}"' if exported else line)
+        if exported and run.status == 0:
+            self.bench.env[exported[1]] = run.output
+        return run
+
+    def follow(self, commands: list[str]) -> dict[str, Run]:
+        runs = {}
+        for line in commands:
+            run = runs[line] = self.type(line)
+            if line in NOT_THERE_YET:
+                assert "No such command" in run.output, f"{line} is there now: take it off the list"
+                continue
+            assert run.status == 0, line
+            if line == CHANGED:
+                self.forge.image(self.images[0], "true")
+        return runs
+
+    def holds(self, stack: str, channel: str, image: str) -> None:
+        """Pointer, tag and launch template name the image."""
+        assert self.bench.pointer(ROLE, channel) == image
+        outputs = self.bench.outputs(stack)
+        template = self.bench.client("ec2").describe_launch_template_versions(
+            LaunchTemplateId=outputs["launchTemplateId"], Versions=["$Default"]
+        )["LaunchTemplateVersions"][0]
+        assert template["LaunchTemplateData"]["ImageId"] == image
+        assert template["VersionNumber"] == outputs["launchTemplateVersion"]
+
+
+@pytest.fixture(scope="module")
+def reader(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    return Reader(bench, tmp_path_factory.mktemp("forge"))
+
+
+def test_the_walk(reader: Reader) -> None:
+    bench, text = reader.bench, (reader.bench.folder / TEXT).read_text()
+    assert all(said in text for said in VALUES)
+    walk = dict(sections(text))
+    assert sum(map(len, walk.values())) > 20
+
+    for heading in ("What you need", "A place for the state", "The stack files"):
+        reader.follow(walk.pop(heading))
+    assert "subnet-01ab01ab01ab01ab0" in (bench.folder / "Pulumi.dev.yaml").read_text()
+
+    reader.follow(walk.pop("The first image"))
+    first = bench.outputs("dev")["imageId"]
+    reader.images.append(first)
+    reader.holds("dev", "candidate", first)
+
+    runs = reader.follow(walk.pop("Into prod"))
+    reader.holds("prod", "prod", first)
+    assert bench.holders(ROLE, "prod") == [first]
+    about = runs["python -m pipeline about prod --tag"].output
+    outputs = bench.outputs("prod")
+    assert f"# Channel prod holds {outputs['imageName']}" in about
+    assert "${" not in about
+    assert "| before it | `none` |" in about
+    listed = runs["pulumi stack ls --tag golden-image:channel=prod"].output
+    assert [line.split()[0].rstrip("*") for line in listed.splitlines()[1:] if line.strip()] == ["prod"]
+    preview = bench.run("pulumi", "preview", "--stack", "prod", "--expect-no-changes", "--non-interactive")
+    assert preview.status == 0, "the outputs are known without a change"
+
+    runs = reader.follow(walk.pop("A change"))
+    note = runs["python -m pipeline note dev prod"].output
+    assert "journald" in note
+    second = bench.outputs("dev")["imageId"]
+    assert second != first
+    reader.holds("prod", "prod", second)
+    assert bench.outputs("prod")["previousImage"] == first
+
+    runs = reader.follow(walk.pop("Roll back"))
+    assert f"+  golden-image:image: {first}" in runs["git diff Pulumi.prod.yaml"].output
+    reader.holds("prod", "prod", first)
+    assert bench.holders(ROLE, "prod") == [first]
+    assert bench.outputs("prod")["previousImage"] == second
+    assert bench.outputs("prod")["imageSince"] > outputs["imageSince"]
+
+    reader.follow(walk.pop("Keep a bad image out"))
+    reader.holds("dev", "candidate", first)
+    tags = bench.client("ec2").describe_images(ImageIds=[second])["Images"][0]["Tags"]
+    revoked = {tag["Key"]: tag["Value"] for tag in tags}["Revoked"]
+    assert revoked.startswith("the journal is too small (")
+
+    reader.follow(walk.pop("Clean up"))
+    assert bench.pointer(ROLE, "prod") is None
+    assert bench.pointer(ROLE, "candidate") is None
+    assert bench.holders(ROLE, "prod") == []
+    kept = bench.client("ec2").describe_images(ImageIds=[first, second])["Images"]
+    assert len(kept) == 2, "images stay"
+    assert not any(walk.values()), f"never run: {walk}"
