@@ -35,7 +35,6 @@ OPERATIONS = {
     "delete": "delete",
     "read": "read",
     "import": "import",
-    "refresh": "refresh",
     "discard": "discard",
 }
 """The engine's word to ours; of the three steps of a replacement the preview shows one."""
@@ -178,7 +177,8 @@ def _change(step: Mapping[str, Any]) -> Change:
     _, _, rest = step["urn"].partition("::")
     parts = rest.split("::")
     before, after = old.get("inputs") or {}, new.get("inputs") or {}
-    operation = SAME if step["op"] == SAME else OPERATIONS.get(step["op"], step["op"])
+    # A refresh before the preview changes nothing that the update would.
+    operation = SAME if step["op"] in (SAME, "refresh") else OPERATIONS.get(step["op"], step["op"])
     return Change(
         operation=operation,
         type=new.get("type") or old.get("type") or parts[1].rpartition("$")[2],
