@@ -94,3 +94,9 @@ def remove_stacks(bench: Workbench) -> None:
         if stack.get("resourceCount"):
             run = bench.run(*bench.pulumi_argv("destroy", stack["name"], "--yes", "--skip-preview"))
             assert run.status == 0
+
+
+def clear_images(bench: Workbench) -> None:
+    """Remove what the files before this one have baked, for a test that counts images: by our own command."""
+    options = ("--yes", "--days", "0", "--settled-days", "0", "--history", "1", "--cap", "1000")
+    assert bench.run("python", "-m", "pipeline", "retire", *options).status == 0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lab.workbench import Machine, Workbench
+from tests.e2e.conftest import clear_images
 
 ROLE = "web"
 CLONES = 2
@@ -21,6 +22,12 @@ class Life:
 
     bench: Workbench
     images: dict[str, str] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+
+    def there(self) -> set[str]:
+        """Our images, but those of other files."""
+        found = self.bench.client("ec2").describe_images(Owners=["self"])["Images"]
+        return {image["ImageId"] for image in found} - self.others
 
     def image(self, image_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.bench.client("ec2").describe_images(ImageIds=[image_id])["Images"][0]
@@ -56,7 +63,10 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(bench: Workbench) -> Iterator[Life]:
-    yield Life(bench)
+    clear_images(bench)
+    life = Life(bench)
+    life.others = life.there()
+    yield life
     for stack in ("prod", "dev"):
         bench.run(*bench.pulumi_argv("destroy", stack, "--yes", "--skip-preview"))
 
@@ -68,7 +78,7 @@ def changes(output: str) -> bool:
 def test_dev_bakes_validates_and_promotes(life: Life) -> None:
     before = life.bench.preview("dev")
     assert before.status == 0
-    assert not life.bench.client("ec2").describe_images(Owners=["self"])["Images"], "a preview never bakes"
+    assert not life.there(), "a preview never bakes"
     up = life.bench.up("dev")
     assert up.status == 0
     assert "Creating AMI" in up.output, "the bake's progress is shown"
@@ -129,7 +139,7 @@ def test_a_second_version_shows_in_the_previews_and_arrives(life: Life) -> None:
     preview = life.bench.preview("dev")
     assert preview.status == 0
     assert "build-bake" in preview.output
-    assert len(life.bench.client("ec2").describe_images(Owners=["self"])["Images"]) == 1
+    assert len(life.there()) == 1
     assert life.bench.up("dev").status == 0
     new = life.images["1.1.0"] = life.bench.outputs("dev")["imageId"]
     assert new != old

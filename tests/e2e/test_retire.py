@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.workbench import Run, Workbench
+from tests.e2e.conftest import clear_images
 from tests.e2e.registry import registry
 
 ROLE = "old"
@@ -57,6 +58,7 @@ def register(ec2: Any, number: int) -> str:
 @pytest.fixture(scope="module")
 def account(bench: Workbench) -> Iterator[Account]:
     ec2, ssm, scaling = (bench.client(name) for name in ("ec2", "ssm", "autoscaling"))
+    clear_images(bench)
     account = Account(bench)
     with registry(bench) as images:
         booted = images.image("booted", {"Role": ROLE, "ManagedBy": "packer", "BakeKey": "b"})
