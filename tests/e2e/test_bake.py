@@ -84,6 +84,18 @@ def test_a_user_who_may_not_become_root(bench: Workbench, tmp_path: Path) -> Non
     remove(ec2, weak)
 
 
+def clear_up(bench: Workbench) -> None:
+    """What a person has to remove after a machine died with a bake on it."""
+    ec2 = bench.client("ec2")
+    ec2.terminate_instances(InstanceIds=builders(bench))
+    for pair in ec2.describe_key_pairs()["KeyPairs"]:
+        if pair["KeyName"].startswith("packer_"):
+            ec2.delete_key_pair(KeyName=pair["KeyName"])
+    for group in ec2.describe_security_groups()["SecurityGroups"]:
+        if group["GroupName"].startswith("packer_"):
+            ec2.delete_security_group(GroupId=group["GroupId"])
+
+
 def processes_of_the_bake(settings: LabSettings) -> list[psutil.Process]:
     """Packer, its plugins and the supervisor of this lab, wherever they have been orphaned to."""
     found = []
@@ -113,7 +125,7 @@ def test_one_that_died_after_create_image_is_adopted(bench: Workbench, lab: LabS
         assert process.stdout is not None
         process.stdout.read()
     (left,) = set(own_images(bench)) - set(before)
-    bench.client("ec2").terminate_instances(InstanceIds=builders(bench))
+    clear_up(bench)
     assert bench.run("python", "-m", "lab", "unlock", "dev").status == 0
     up = bench.up("dev")
     assert up.status == 0
