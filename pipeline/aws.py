@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.model import PointerVersion
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,6 +42,25 @@ def client(service: str, *, region: str, profile: str | None = None, attempts: i
     )
     session = boto3.Session(region_name=region, profile_name=profile)
     return session.client(service, config=config)  # type: ignore[call-overload]
+
+
+def parameter_history(ssm: Any, name: str) -> list[PointerVersion]:
+    """What a parameter of SSM has held, newest first; empty if there is none. SSM keeps the last 100 versions."""
+    try:
+        pages = list(ssm.get_paginator("get_parameter_history").paginate(Name=name))
+    except ssm.exceptions.ParameterNotFound:
+        return []
+    versions = [
+        PointerVersion(
+            version=entry["Version"],
+            image_id=entry["Value"],
+            when=entry["LastModifiedDate"],
+            by=entry.get("LastModifiedUser", ""),
+        )
+        for page in pages
+        for entry in page["Parameters"]
+    ]
+    return sorted(versions, key=lambda entry: entry.version, reverse=True)
 
 
 @contextmanager

@@ -149,21 +149,7 @@ class Catalog:
             PipelineError: AWS could not be asked.
         """
         with self._asking(f"read the history of {name}"):
-            try:
-                pages = list(self._ssm.get_paginator("get_parameter_history").paginate(Name=name))
-            except self._ssm.exceptions.ParameterNotFound:
-                return []
-        versions = [
-            PointerVersion(
-                version=entry["Version"],
-                image_id=entry["Value"],
-                when=entry["LastModifiedDate"],
-                by=entry.get("LastModifiedUser", ""),
-            )
-            for page in pages
-            for entry in page["Parameters"]
-        ]
-        return sorted(versions, key=lambda entry: entry.version, reverse=True)
+            return aws.parameter_history(self._ssm, name)
 
     def pointers(self) -> dict[str, str]:
         """What every channel of every role holds: the parameter's name to image id.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline import aws
 from pipeline.errors import PipelineError
 from pipeline.model import PointerVersion, pointer_name
 
@@ -55,22 +56,8 @@ class Pointer:
 
     def written_after(self, version: int) -> list[PointerVersion]:
         """What was written after a version, the oldest first. SSM keeps the last 100 versions."""
-        try:
-            pages = list(self._ssm.get_paginator("get_parameter_history").paginate(Name=self.name))
-        except self._ssm.exceptions.ParameterNotFound:
-            return []
-        found = [
-            PointerVersion(
-                version=entry["Version"],
-                image_id=entry["Value"],
-                when=entry["LastModifiedDate"],
-                by=entry.get("LastModifiedUser", ""),
-            )
-            for page in pages
-            for entry in page["Parameters"]
-            if entry["Version"] > version
-        ]
-        return sorted(found, key=lambda entry: entry.version)
+        found = aws.parameter_history(self._ssm, self.name)
+        return [entry for entry in reversed(found) if entry.version > version]
 
 
 def tenure(record: Sequence[PointerVersion]) -> tuple[datetime, str | None]:
