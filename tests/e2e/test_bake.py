@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,7 @@ def test_two_bakes_at_once_end_with_one_image_in_use(
     for process in both:
         with process:
             outputs.append(process.stdout.read())
-            print(outputs[-1])
+            sys.stdout.write(outputs[-1])
     assert [process.returncode for process in both] == [0, 0]
     images = [image for image in own_images(bench) if image not in before]
     assert len(images) == 2, "both have baked"
