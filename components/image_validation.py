@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from pulumi_command.local import Command, Logging
 
 from components.steps import INTERPRETER
-from pipeline.model import TAG_ROLE, TAG_VALIDATED
+from pipeline.model import TAG_PURPOSE, TAG_ROLE, TAG_VALIDATED, VALIDATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,7 +167,7 @@ class ImageValidation(pulumi.ComponentResource):
             description=f"Validation machines of role {role}",
             vpc_id=place.vpc_id,
             # Without a tag, iam/bake.json could not tell it from other groups.
-            tags={"Purpose": "validation", TAG_ROLE: role},
+            tags={TAG_PURPOSE: VALIDATION, TAG_ROLE: role},
             opts=self._child,
         )
         for service, port in PORTS.items():
@@ -218,7 +218,7 @@ class ImageValidation(pulumi.ComponentResource):
                 root_block_device={"encrypted": True} if clones.encrypt_root else None,
                 user_data=user_data(suite=suite, keep_minutes=clones.keep_minutes),
                 user_data_replace_on_change=True,
-                tags={"Name": f"{role}-validation-{number}", "Purpose": "validation", TAG_ROLE: role},
+                tags={"Name": f"{role}-validation-{number}", TAG_PURPOSE: VALIDATION, TAG_ROLE: role},
                 opts=self._child,
             )
             for number in range(1, clones.count + 1)

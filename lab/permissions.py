@@ -49,7 +49,7 @@ class Permissions:
         if statements is None:
             return None
         for wanted in access.wanted(caller, action, arguments, self._tags_of):
-            if wanted.action in ALWAYS_ALLOWED or any(_allows(one, wanted) for one in statements):
+            if wanted.action in ALWAYS_ALLOWED or any(allows(one, wanted) for one in statements):
                 continue
             who = f"arn:aws:iam::{lab_settings.ACCOUNT_ID}:user/{caller.key}"
             on = f" on resource: {wanted.resource}" if wanted.resource else ""
@@ -60,7 +60,8 @@ class Permissions:
         return None
 
 
-def _allows(statement: Mapping[str, Any], wanted: Wanted) -> bool:
+def allows(statement: Mapping[str, Any], wanted: Wanted) -> bool:
+    """Whether a statement of a policy allows that."""
     if wanted.action not in _listed(statement["Action"]):
         return False
     if wanted.resource is None:

@@ -21,6 +21,9 @@ TAG_GIT_COMMIT = "GitCommit"
 TAG_SOURCE_IMAGE = "SourceImage"
 TAG_MANAGED_BY = "ManagedBy"
 TAG_KEEP = "Keep"
+TAG_PURPOSE = "Purpose"
+VALIDATION = "validation"
+"""What machines, keys and groups of a validation are for; of TAG_PURPOSE."""
 
 POINTER_ROOT = "/golden-image"
 

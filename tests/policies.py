@@ -30,3 +30,9 @@ def not_in_the_lab() -> dict[str, dict[str, str]]:
     """Policy to the actions that only AWS needs, with their source."""
     found: dict[str, dict[str, str]] = YAML(typ="safe").load(FOLDER / "not-in-the-lab.yaml")
     return found
+
+
+def reasons() -> dict[str, str]:
+    """Every action of any policy to who calls it, and for what."""
+    found: dict[str, str] = YAML(typ="safe").load(FOLDER / "actions.yaml")
+    return found

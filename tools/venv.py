@@ -49,7 +49,8 @@ def _build(folder: Path) -> None:
     run("installing the installer", [*pip, "-r", str(PROJECT / LOCKS[0])])
     # With pip: Pulumi asks it for the installed packages.
     _venv(folder)
-    uv = [str(bootstrap / "bin/uv"), "pip", "install", "--quiet", "--require-hashes"]
+    # The machine's own certificates, as pip does it: a proxy of the house may stand in between.
+    uv = [str(bootstrap / "bin/uv"), "pip", "install", "--quiet", "--require-hashes", "--system-certs"]
     python = str(folder / "bin/python")
     run("installing the Python packages", [*uv, "--python", python, "-r", str(PROJECT / LOCKS[1])])
 

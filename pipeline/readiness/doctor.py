@@ -130,18 +130,13 @@ def _of_a_place(account: Account, there: Sequence[Stack]) -> list[Finding]:
         if stack.bakes
     ]
     remote = [Check(Subject("region", account.about), partial(accounts.region, account))]
-    if identity is not None:
-        remote.append(
-            Check(
-                Subject("permissions", account.about),
-                partial(permissions.check, account, identity, there),
-            )
-        )
-    else:
-        remote.append(Check(Subject("permissions", account.about), tuple))
     remote.append(Check(Subject("leftovers of bakes", account.about), partial(leftovers.check, account)))
     for stack in there:
-        remote.append(Check(Subject("channel", stack.about), partial(channel.check, account, stack)))
+        allowed = partial(permissions.check, account, identity, stack) if identity is not None else tuple
+        remote += [
+            Check(Subject("permissions", stack.about), allowed),
+            Check(Subject("channel", stack.about), partial(channel.check, account, stack)),
+        ]
         if stack.bakes:
             remote += [
                 Check(Subject("source image", stack.about), partial(source.check, account, stack)),

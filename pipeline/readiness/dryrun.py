@@ -9,36 +9,97 @@ that it does not exist, which says nothing about permissions.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from botocore import exceptions as boto
 from botocore import xform_name
 
-from pipeline.model import POINTER_ROOT
+from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_MANAGED_BY
 from pipeline.readiness.account import DENIED, code_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.readiness.account import Account
 
 INSTANCE = "i-00000000000000000"
 IMAGE = "ami-00000000000000000"
 GROUP = "sg-00000000000000000"
+RULE = "sgr-00000000000000000"
+SNAPSHOT = "snap-00000000000000000"
 TEMPLATE = "lt-00000000000000000"
+VOLUME = "vol-00000000000000000"
 NAME = "golden-image-doctor"
-_RULE = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "192.0.2.1/32"}]}]
-_TAG = [{"Key": NAME, "Value": "dry run"}]
+KEY = f"packer_{NAME}"
+"""Named as the builder's key is: a policy may know it by that."""
+
+BUILD = {TAG_MANAGED_BY: "packer"}
+"""The tag that everything of a bake bears, and that a policy may insist on."""
+
+_RANGE = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "192.0.2.1/32"}]}]
+_TAGS = [{"Key": TAG_CHANNEL, "Value": NAME}]
 _POINTER = f"{POINTER_ROOT}/{NAME}/none"
+_DATA = {"InstanceType": "t3.micro"}
 _READS: dict[str, dict[str, Any]] = {
     "ssm:GetParameter": {"Name": _POINTER},
-    "ssm:GetParameters": {"Names": [_POINTER]},
     "ssm:GetParametersByPath": {"Path": POINTER_ROOT},
     "ssm:GetParameterHistory": {"Name": _POINTER},
     "ssm:DescribeParameters": {"MaxResults": 1},
     "ssm:ListTagsForResource": {"ResourceType": "Parameter", "ResourceId": _POINTER},
 }
+_ON_NOTHING: dict[str, dict[str, Any]] = {
+    "StopInstances": {"InstanceIds": [INSTANCE]},
+    "StartInstances": {"InstanceIds": [INSTANCE]},
+    "TerminateInstances": {"InstanceIds": [INSTANCE]},
+    "DescribeInstanceAttribute": {"InstanceId": INSTANCE, "Attribute": "instanceType"},
+    "ModifyInstanceAttribute": {
+        "InstanceId": INSTANCE,
+        "InstanceInitiatedShutdownBehavior": {"Value": "stop"},
+    },
+    "GetConsoleOutput": {"InstanceId": INSTANCE},
+    "DeleteSecurityGroup": {"GroupId": GROUP},
+    "AuthorizeSecurityGroupIngress": {"GroupId": GROUP, "IpPermissions": _RANGE},
+    "AuthorizeSecurityGroupEgress": {"GroupId": GROUP, "IpPermissions": _RANGE},
+    "RevokeSecurityGroupIngress": {"GroupId": GROUP, "IpPermissions": _RANGE},
+    "RevokeSecurityGroupEgress": {"GroupId": GROUP, "IpPermissions": _RANGE},
+    "ModifySecurityGroupRules": {
+        "GroupId": GROUP,
+        "SecurityGroupRules": [{"SecurityGroupRuleId": RULE, "SecurityGroupRule": {"IpProtocol": "tcp"}}],
+    },
+    "CreateImage": {"InstanceId": INSTANCE, "Name": NAME},
+    "DeregisterImage": {"ImageId": IMAGE},
+    "ModifyImageAttribute": {"ImageId": IMAGE, "Description": {"Value": NAME}},
+    "DeleteSnapshot": {"SnapshotId": SNAPSHOT},
+    "DeleteVolume": {"VolumeId": VOLUME},
+    "CreateTags": {"Resources": [IMAGE], "Tags": _TAGS},
+    "DeleteTags": {"Resources": [IMAGE], "Tags": _TAGS},
+    "CreateLaunchTemplateVersion": {"LaunchTemplateId": TEMPLATE, "LaunchTemplateData": _DATA},
+    "ModifyLaunchTemplate": {"LaunchTemplateId": TEMPLATE, "DefaultVersion": "1"},
+    "DeleteLaunchTemplate": {"LaunchTemplateId": TEMPLATE},
+}
+"""Calls about what does not exist. A policy with conditions on its tags refuses them, too, and that says nothing."""
+
 _WELL = ("DryRunOperation", "ParameterNotFound", "InvalidResourceId")
 """Answers that only who may ask gets. SSM looks at the permission before it looks for the parameter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Real:
+    """What calls can be tried with.
+
+    Attributes:
+        region: The stack's region.
+        channel: The channel that the stack promotes into.
+        image_id: An image that exists, or None.
+        subnet_id: A subnet that exists, or None.
+    """
+
+    region: str
+    channel: str
+    image_id: str | None = None
+    subnet_id: str | None = None
 
 
 class Answer(Enum):
@@ -49,70 +110,67 @@ class Answer(Enum):
     UNKNOWN = "unknown"
 
 
-def arguments(action: str, *, image_id: str | None, subnet_id: str | None) -> dict[str, Any] | None:
-    """What a call is tried with; None if it cannot be tried.
+def as_made(action: str, real: Real) -> dict[str, Any] | None:
+    """What a call that makes something, or that reads, is tried with; None if it cannot be tried.
 
     Args:
         action: Such as ``RunInstances``.
-        image_id: An image that exists, or None.
-        subnet_id: A subnet that exists, or None.
+        real: What exists.
     """
-    place = {"SubnetId": subnet_id} if subnet_id else {}
-    machine = {"ImageId": image_id, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
-    groups = {"GroupId": GROUP, "IpPermissions": _RULE}
+    machine = {
+        "ImageId": real.image_id,
+        "InstanceType": "t3.micro",
+        "MinCount": 1,
+        "MaxCount": 1,
+        "MetadataOptions": {"HttpTokens": "required"},
+        **_specified("instance", BUILD),
+        **({"SubnetId": real.subnet_id} if real.subnet_id else {}),
+    }
+    copy = {"SourceImageId": real.image_id, "SourceRegion": real.region, "Name": NAME}
     known: dict[str, dict[str, Any] | None] = {
-        "RunInstances": {**machine, **place} if image_id else None,
-        "StopInstances": {"InstanceIds": [INSTANCE]},
-        "StartInstances": {"InstanceIds": [INSTANCE]},
-        "TerminateInstances": {"InstanceIds": [INSTANCE]},
-        "ModifyInstanceAttribute": {
-            "InstanceId": INSTANCE,
-            "InstanceInitiatedShutdownBehavior": {"Value": "stop"},
+        "RunInstances": machine if real.image_id else None,
+        "CopyImage": copy if real.image_id else None,
+        "CreateKeyPair": {"KeyName": KEY, **_specified("key-pair", BUILD)},
+        "ImportKeyPair": {"KeyName": KEY, "PublicKeyMaterial": b"ssh-ed25519 AAAA"},
+        "DeleteKeyPair": {"KeyName": KEY},
+        "CreateSecurityGroup": {
+            "GroupName": NAME,
+            "Description": NAME,
+            **_specified("security-group", BUILD),
         },
-        "GetConsoleOutput": {"InstanceId": INSTANCE},
-        "CreateKeyPair": {"KeyName": NAME},
-        "ImportKeyPair": {"KeyName": NAME, "PublicKeyMaterial": b"ssh-ed25519 AAAA"},
-        "DeleteKeyPair": {"KeyName": NAME},
-        "CreateSecurityGroup": {"GroupName": NAME, "Description": NAME},
-        "DeleteSecurityGroup": {"GroupId": GROUP},
-        "AuthorizeSecurityGroupIngress": groups,
-        "AuthorizeSecurityGroupEgress": groups,
-        "RevokeSecurityGroupIngress": groups,
-        "RevokeSecurityGroupEgress": groups,
-        "CreateImage": {"InstanceId": INSTANCE, "Name": NAME},
-        "DeregisterImage": {"ImageId": IMAGE},
-        "DeleteSnapshot": {"SnapshotId": "snap-00000000000000000"},
-        "CreateTags": {"Resources": [IMAGE], "Tags": _TAG},
-        "DeleteTags": {"Resources": [IMAGE], "Tags": _TAG},
         "CreateLaunchTemplate": {
             "LaunchTemplateName": NAME,
-            "LaunchTemplateData": {"InstanceType": "t3.micro"},
+            "LaunchTemplateData": _DATA,
+            **_specified("launch-template", {TAG_CHANNEL: real.channel}),
         },
-        "CreateLaunchTemplateVersion": {
-            "LaunchTemplateId": TEMPLATE,
-            "LaunchTemplateData": {"InstanceType": "t3.micro"},
-        },
-        "ModifyLaunchTemplate": {"LaunchTemplateId": TEMPLATE, "DefaultVersion": "1"},
-        "DeleteLaunchTemplate": {"LaunchTemplateId": TEMPLATE},
         "DescribeLaunchTemplateVersions": {"Versions": ["$Default"]},
         "DescribeInstanceTypes": {"InstanceTypes": ["t3.micro"]},
+        "DescribeInstanceCreditSpecifications": {
+            "Filters": [{"Name": "instance-id", "Values": [INSTANCE]}],
+        },
     }
     if action in known:
         return known[action]
     return {} if action.startswith("Describe") else None
 
 
-def attempt(account: Account, action: str, *, image_id: str | None, subnet_id: str | None) -> Answer:
+def _specified(kind: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    written = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return {"TagSpecifications": [{"ResourceType": kind, "Tags": written}]}
+
+
+def attempt(account: Account, action: str, real: Real) -> Answer:
     """Try one action, such as ``ec2:CreateImage``.
 
     Raises:
-        botocore.exceptions.BotoCoreError: EC2 was not reached.
+        botocore.exceptions.BotoCoreError: AWS was not reached.
     """
     service, _, operation = action.partition(":")
-    given = _READS.get(action)
     if service == "ec2":
-        given = arguments(operation, image_id=image_id, subnet_id=subnet_id)
+        given = _ON_NOTHING.get(operation) or as_made(operation, real)
         given = None if given is None else {"DryRun": True, **given}
+    else:
+        given = _READS.get(action)
     if given is None:
         return Answer.UNKNOWN
     try:
@@ -121,5 +179,5 @@ def attempt(account: Account, action: str, *, image_id: str | None, subnet_id: s
         code = code_of(error)
         if code in _WELL:
             return Answer.ALLOWED
-        return Answer.DENIED if code in DENIED else Answer.UNKNOWN
+        return Answer.DENIED if code in DENIED and operation not in _ON_NOTHING else Answer.UNKNOWN
     return Answer.ALLOWED

@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import exceptions as boto
 
-from pipeline.model import POINTER_ROOT
-from pipeline.readiness.dryrun import GROUP, IMAGE, INSTANCE, NAME, TEMPLATE, Answer
+from pipeline.model import TAG_CHANNEL, TAG_MANAGED_BY, TAG_PURPOSE, VALIDATION, pointer_name
+from pipeline.readiness.dryrun import (
+    GROUP,
+    IMAGE,
+    INSTANCE,
+    KEY,
+    RULE,
+    SNAPSHOT,
+    TEMPLATE,
+    VOLUME,
+    Answer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline.readiness.account import Account, Identity
+    from pipeline.readiness.stacks import Stack
 
 _RESOURCES = {
     "RunInstances": f"instance/{INSTANCE}",
@@ -23,15 +34,18 @@ _RESOURCES = {
     "ModifyInstanceAttribute": f"instance/{INSTANCE}",
     "GetConsoleOutput": f"instance/{INSTANCE}",
     "CreateImage": f"instance/{INSTANCE}",
-    "CreateKeyPair": f"key-pair/{NAME}",
-    "ImportKeyPair": f"key-pair/{NAME}",
-    "DeleteKeyPair": f"key-pair/{NAME}",
+    "CreateKeyPair": f"key-pair/{KEY}",
+    "ImportKeyPair": f"key-pair/{KEY}",
+    "DeleteKeyPair": f"key-pair/{KEY}",
     "CreateSecurityGroup": f"security-group/{GROUP}",
     "DeleteSecurityGroup": f"security-group/{GROUP}",
     "AuthorizeSecurityGroupIngress": f"security-group/{GROUP}",
     "AuthorizeSecurityGroupEgress": f"security-group/{GROUP}",
     "RevokeSecurityGroupIngress": f"security-group/{GROUP}",
     "RevokeSecurityGroupEgress": f"security-group/{GROUP}",
+    "ModifySecurityGroupRules": f"security-group-rule/{RULE}",
+    "DescribeInstanceAttribute": f"instance/{INSTANCE}",
+    "DeleteVolume": f"volume/{VOLUME}",
     "CreateLaunchTemplate": f"launch-template/{TEMPLATE}",
     "CreateLaunchTemplateVersion": f"launch-template/{TEMPLATE}",
     "ModifyLaunchTemplate": f"launch-template/{TEMPLATE}",
@@ -42,22 +56,39 @@ _RESOURCES = {
 _WITHOUT_ACCOUNT = {
     "CreateTags": f"image/{IMAGE}",
     "DeleteTags": f"image/{IMAGE}",
+    "CopyImage": f"image/{IMAGE}",
     "DeregisterImage": f"image/{IMAGE}",
-    "DeleteSnapshot": "snapshot/snap-00000000000000000",
+    "ModifyImageAttribute": f"image/{IMAGE}",
+    "DeleteSnapshot": f"snapshot/{SNAPSHOT}",
 }
 _LISTS = ("DescribeParameters",)
 
 
-def resource_of(action: str, *, region: str, account: str, partition: str = "aws") -> str:
+def resource_of(action: str, *, stack: Stack, account: str, partition: str = "aws") -> str:
     """The ARN that an action is simulated on; ``*`` where it knows no resources."""
     service, _, operation = action.partition(":")
+    region = stack.place.region
     if service == "ssm" and operation not in _LISTS:
-        return f"arn:{partition}:ssm:{region}:{account}:parameter{POINTER_ROOT}/web/prod"
+        return f"arn:{partition}:ssm:{region}:{account}:parameter{pointer_name(stack.role, stack.channel)}"
     if operation in _WITHOUT_ACCOUNT:
         return f"arn:{partition}:ec2:{region}::{_WITHOUT_ACCOUNT[operation]}"
     if operation in _RESOURCES:
         return f"arn:{partition}:ec2:{region}:{account}:{_RESOURCES[operation]}"
     return "*"
+
+
+def context(stack: Stack) -> dict[str, str]:
+    """What the real calls bring with them, for policies with conditions: condition key to its value.
+
+    A bake's things and a validation's are both told, as an action may be for either.
+    """
+    tags = {TAG_MANAGED_BY: "packer", TAG_PURPOSE: VALIDATION, TAG_CHANNEL: stack.channel}
+    return {
+        "aws:RequestedRegion": stack.place.region,
+        "aws:TagKeys": TAG_CHANNEL,
+        "ec2:MetadataHttpTokens": "required",
+        **{f"aws:{kind}Tag/{key}": value for key, value in tags.items() for kind in ("Request", "Resource")},
+    }
 
 
 def verdict(result: Mapping[str, Any]) -> Answer:
@@ -70,8 +101,8 @@ def verdict(result: Mapping[str, Any]) -> Answer:
     return Answer.DENIED
 
 
-def simulate(account: Account, identity: Identity, actions: Iterable[str]) -> dict[str, Answer]:
-    """What the identity's policies, boundaries and organization say of each action.
+def simulate(account: Account, identity: Identity, actions: Iterable[str], stack: Stack) -> dict[str, Answer]:
+    """What the identity's policies, boundaries and organization say of each action of a stack's update.
 
     Raises:
         botocore.exceptions.ClientError: IAM does not allow to ask, or knows no such principal.
@@ -80,19 +111,23 @@ def simulate(account: Account, identity: Identity, actions: Iterable[str]) -> di
     iam = account.client("iam")
     principal = _principal(iam, identity.arn)
     partition = identity.arn.split(":")[1]
-    region = account.place.region
     groups: dict[str, list[str]] = defaultdict(list)
     for action in actions:
-        arn = resource_of(action, region=region, account=identity.account, partition=partition)
+        arn = resource_of(action, stack=stack, account=identity.account, partition=partition)
         groups[arn].append(action)
-    context = [
-        {"ContextKeyName": "aws:RequestedRegion", "ContextKeyType": "string", "ContextKeyValues": [region]}
+    entries = [
+        {
+            "ContextKeyName": key,
+            "ContextKeyType": "stringList" if key == "aws:TagKeys" else "string",
+            "ContextKeyValues": [value],
+        }
+        for key, value in context(stack).items()
     ]
     return {
         result["EvalActionName"]: verdict(result)
         for arn, names in groups.items()
         for page in iam.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=principal, ActionNames=names, ResourceArns=[arn], ContextEntries=context
+            PolicySourceArn=principal, ActionNames=names, ResourceArns=[arn], ContextEntries=entries
         )
         for result in page["EvaluationResults"]
     }

@@ -19,8 +19,8 @@ from tests.policies import POLICIES, actions, document, not_in_the_lab
 
 DEV, PROD = "lab/stacks/Pulumi.dev.yaml", "lab/stacks/Pulumi.prod.yaml"
 FAILING_CHECK = 'def test_never(host):\n    assert host.file("/nowhere").exists\n'
-REVIEWER, BAKER = "a-reviewer", "a-baker"
-"""Who tries what the policy of a preview, of a bake, does not allow; so that it does not count as needed."""
+REVIEWER, BAKER, PROMOTER = "a-reviewer", "a-baker", "a-promoter"
+"""Who tries what the policy of a preview, a bake, a promotion does not allow; so that it does not count as needed."""
 
 
 @dataclass
@@ -49,7 +49,8 @@ class Cast:
 @pytest.fixture(scope="module")
 def cast(bench: Workbench) -> Iterator[Cast]:
     documents = {policy: [document(policy)] for policy in POLICIES}
-    bench.set_permissions({**documents, REVIEWER: documents["preview"], BAKER: documents["bake"]})
+    tries = {REVIEWER: "preview", BAKER: "bake", PROMOTER: "promote"}
+    bench.set_permissions({**documents, **{who: documents[policy] for who, policy in tries.items()}})
     bench.forget_calls()
     before = own_images(bench)
     with registry(bench) as images:
@@ -146,6 +147,28 @@ def test_who_bakes_cannot_end_others_machines_nor_forge_or_remove_what_counts(ca
     for action, attempt in attempts.items():
         with pytest.raises(ClientError, match=f"not authorized to perform: ec2:{action} on resource"):
             attempt()
+
+
+@pytest.mark.parametrize(("who", "stack"), [(BAKER, "dev"), (PROMOTER, "prod")])
+def test_the_doctor_finds_the_policy_fit(cast: Cast, who: str, stack: str) -> None:
+    report = json.loads(examined(cast, who, stack).output)
+    assert report["ready"]
+    (finding,) = [one for one in report["findings"] if one["check"] == "permissions"]
+    assert finding["status"] == "warn", "what only a thing with tags would tell"
+    assert "denied" not in finding["seen"]
+
+
+def test_the_doctor_finds_the_policy_of_a_promotion_unfit_to_bake(cast: Cast) -> None:
+    run = examined(cast, PROMOTER, "dev")
+    assert run.status == 1
+    (finding,) = [one for one in json.loads(run.output)["findings"] if one["status"] == "fail"]
+    assert finding["check"] == "permissions"
+    assert "ec2:RunInstances: Packer: the builder" in finding["seen"]
+    assert "iam/bake.json" in finding["cure"]
+
+
+def examined(cast: Cast, who: str, stack: str) -> Run:
+    return cast.cli(who, "doctor", stack, "--json", "--config-file", "lab/stacks/Pulumi.{stack}.yaml")
 
 
 def test_a_validation_that_fails_needs_no_more_than_the_policy(cast: Cast) -> None:

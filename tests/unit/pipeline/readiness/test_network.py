@@ -1,6 +1,5 @@
 """Subnets: there, with room, a way out, and addresses that can be reached."""
 
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,7 +9,8 @@ from pipeline.readiness import network
 from pipeline.readiness.account import Account
 from pipeline.readiness.findings import Status, Subject
 from pipeline.readiness.network import Need
-from pipeline.readiness.stacks import Place, Stack
+from pipeline.readiness.stacks import Place
+from tests.unit.pipeline.readiness.making import baking
 
 SUBJECT = Subject("subnet", "stack dev")
 LOCAL = {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"}
@@ -50,19 +50,14 @@ def test_judge(need: Need, subnet: Any, routes: list[Any], status: Status, seen:
     assert status is Status.OK or "the key" in finding.cure or "route 0.0.0.0/0" in finding.cure
 
 
-def stack(**validation: Any) -> Stack:
-    return Stack(
-        name="dev", file=Path("Pulumi.dev.yaml"), place=Place("eu-west-1"), role="web", channel="candidate",
-        source="bake", bakes=True, variables={}, validation=validation,
-    )  # fmt: skip
-
-
 def test_needs() -> None:
-    builder, clones = network.needs(stack(subnetId="subnet-2", clones=3), {"ssh_interface": "public_ip"})
+    builder, clones = network.needs(
+        baking(validation={"subnetId": "subnet-2", "clones": 3}), {"ssh_interface": "public_ip"}
+    )
     assert builder.public
     assert (clones.subnet_id, clones.machines, clones.public) == ("subnet-2", 3, True)
     values = {"ssh_interface": "public_ip", "associate_public_ip_address": True, "subnet_id": "subnet-3"}
-    builder, clones = network.needs(stack(address="private"), values)
+    builder, clones = network.needs(baking(validation={"address": "private"}), values)
     assert (builder.subnet_id, builder.public, clones.public) == ("subnet-3", False, False)
 
 

@@ -2,25 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.readiness import template
 from pipeline.readiness.findings import Status
-from pipeline.readiness.stacks import Place, Stack
+from pipeline.readiness.stacks import Stack
+from tests.unit.pipeline.readiness.making import baking
 
 
-def stack(**variables: Any) -> Stack:
-    return Stack(
-        name="dev", file=Path("Pulumi.dev.yaml"), place=Place("eu-west-1"), role="web", channel="candidate",
-        source="bake", bakes=True, variables=variables, validation={},
-    )  # fmt: skip
+def with_variables(**variables: str) -> Stack:
+    return baking(variables=variables)
 
 
 def test_the_defaults_of_the_real_template() -> None:
-    found = template.values(stack(source_image_name="mine-*"))
+    found = template.values(with_variables(source_image_name="mine-*"))
     assert found["source_image_owners"] == ["309956199498"]
     assert found["source_image_name"] == "mine-*"
     assert found["subnet_id"] is None
@@ -35,7 +32,7 @@ def test_a_template_that_cannot_be_parsed(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_variable() -> None:
-    [finding] = template.check(stack(image_verison="1"))
+    [finding] = template.check(with_variables(image_verison="1"))
     assert finding.status is Status.FAIL
     assert "did you mean 'image_version'?" in finding.cause
     assert "Pulumi.dev.yaml" in finding.cure
@@ -43,13 +40,13 @@ def test_a_misspelt_variable() -> None:
 
 def test_no_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    [finding] = template.check(stack())
+    [finding] = template.check(with_variables())
     assert finding.status is Status.FAIL
     assert "there is no Packer template" in finding.cause
 
 
 def test_packer_is_asked_with_the_stacks_values(fake_packer: Callable[[str], Path]) -> None:
     folder = fake_packer("")
-    [finding] = template.check(stack(image_version="7"))
+    [finding] = template.check(with_variables(image_version="7"))
     assert finding.status is Status.OK
     assert "validate -var-file=" in (folder / "calls").read_text()
