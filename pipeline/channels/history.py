@@ -60,10 +60,19 @@ def read(reader: Reader, *, role: str, channel: str) -> list[Entry]:
     ]
 
 
-def previous_good(entries: Sequence[Entry]) -> Entry | None:
-    """The newest image that the channel held before it first held the present one, and could go back to.
+def previous_good(entries: Sequence[Entry], held: str | None = None) -> Entry | None:
+    """The newest image that the channel held before it first held another, and could go back to.
 
     So going back twice goes further back, and not forth again to the image that was left.
+
+    Args:
+        entries: The channel's record, newest first.
+        held: Id of that other image; None is the one that the channel holds now. One that it has never held stands
+            for the next to come.
     """
-    came = max((number for number, entry in enumerate(entries) if entry.current), default=0)
-    return next((entry for entry in entries[came:] if not entry.current and entry.obstacle is None), None)
+    other = held or (entries[0].pointer.image_id if entries else None)
+    came = max((number for number, entry in enumerate(entries) if entry.pointer.image_id == other), default=0)
+    return next(
+        (entry for entry in entries[came:] if entry.pointer.image_id != other and entry.obstacle is None),
+        None,
+    )

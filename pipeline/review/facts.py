@@ -144,17 +144,12 @@ def _template(preview: Preview) -> tuple[int | None, int | None]:
 def _ask(
     reader: Reader, role: str, channel: str, *, before: str | None, after: str | None
 ) -> tuple[dict[str, Image], Image | None]:
-    """Both images, and the one to go back to once the update is done."""
+    """Both images, and the one that `rollback` would pick once the update is done."""
     wanted = [image for image in (before, after) if image and image != UNKNOWN]
     found = reader.images(sorted(set(wanted)))
-    if before and before != after:
-        old = found.get(before)
-        good = old is not None and old.validated is not None and old.revoked is None
-        if good and old is not None and old.state == "available":
-            return found, old
-    target = history.previous_good(history.read(reader, role=role, channel=channel)) if channel else None
-    image = target.image if target else None
-    return found, image if image is not None and image.id != after else None
+    entries = history.read(reader, role=role, channel=channel) if channel else []
+    target = history.previous_good(entries, after)
+    return found, target.image if target else None
 
 
 def _bake(preview: Preview) -> Bake | None:

@@ -139,6 +139,6 @@ def bake(facts: Facts, now: datetime, *, most: int) -> list[str]:
 def rollback(facts: Facts, now: datetime) -> str:
     """What to go back to once the update is done."""
     if facts.rollback is None:
-        return "There is no earlier image that the channel could go back to."
+        return "After this update there is no earlier image that the channel could go back to."
     command = code(f"python -m pipeline rollback {facts.preview.stack}")
     return f"Going back after this update: to {_told(facts.rollback, now)}, by {command}."

@@ -12,6 +12,7 @@ from pipeline.catalog import Catalog
 from pipeline.channels import retire
 from pipeline.cli.app import app
 from pipeline.model import Image, PointerVersion, Snapshot
+from tests.unit.pipeline import making
 
 REGION = "eu-west-1"
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
@@ -19,13 +20,9 @@ MADE = {"ManagedBy": "packer", "BakeKey": "k"}
 
 
 def image(image_id: str, days: int = 100, **tags: str) -> Image:
-    return Image(
-        id=image_id,
+    return making.image(
+        image_id,
         name=image_id,
-        owner="1",
-        allowed_owner=True,
-        state="available",
-        architecture="x86_64",
         created=(NOW - timedelta(days=days)).isoformat().replace("+00:00", "Z"),
         tags=MADE | tags,
         snapshots=(f"snap-{image_id}",),
@@ -50,7 +47,7 @@ def test_only_what_nobody_needs_goes() -> None:
         image("held"), image("earlier"), image("third"), image("fourth"), image("used"), image("young", days=6),
         image("keep", Keep="audit"), image("free", days=90), image("older", days=95),
     ]  # fmt: skip
-    foreign = Image(**{**vars(image("foreign")), "tags": {"Role": "web"}})
+    foreign = making.image("foreign", tags={"Role": "web"})
     history = record(("held", 30), ("earlier", 60), ("third", 70), ("fourth", 80))
     found = retire.plan(
         account([*images, foreign], histories={"/p/web/prod": history}, used={"used": "i-1"}), retire.Limits()

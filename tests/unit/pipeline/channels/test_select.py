@@ -9,17 +9,8 @@ from pipeline.channels.request import Request
 from pipeline.channels.select import choose
 from pipeline.errors import PipelineError
 from pipeline.model import Image
+from tests.unit.pipeline.making import GOOD as IMAGE
 
-IMAGE = Image(
-    id="ami-0123456789abcdef0",
-    name="web-base-1",
-    owner="111122223333",
-    allowed_owner=True,
-    state="available",
-    architecture="x86_64",
-    created="2026-01-31T12:00:00.000Z",
-    tags={"Role": "web", "Validated": "2026-01-31T12:00:00Z suite x report y"},
-)
 REQUEST = Request(
     stack="prod",
     stack_file="Pulumi.prod.yaml",

@@ -10,23 +10,13 @@ from pipeline.channels import words
 from pipeline.channels.request import Request
 from pipeline.channels.select import Choice
 from pipeline.model import Image
+from tests.unit.pipeline.making import image
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
 
-def image(number: int, created: str) -> Image:
-    return Image(
-        id=f"ami-{number}",
-        name=f"web-{number}",
-        owner="1",
-        allowed_owner=True,
-        state="available",
-        architecture="x86_64",
-        created=created,
-    )
-
-
-OLD, NEW = image(1, "2026-01-31T00:00:00.000Z"), image(2, "2026-02-02T22:00:00.000Z")
+OLD = image("ami-1", name="web-1", created="2026-01-31T00:00:00.000Z", tags={})
+NEW = image("ami-2", name="web-2", created="2026-02-02T22:00:00.000Z", tags={})
 REQUEST = Request(
     stack="prod",
     stack_file="Pulumi.prod.yaml",
