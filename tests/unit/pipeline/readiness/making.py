@@ -1,0 +1,27 @@
+"""What the tests of this folder are about: a stack as its file would say it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.readiness.stacks import Place, Stack
+
+DEV = Stack(
+    name="dev",
+    file=Path("Pulumi.dev.yaml"),
+    place=Place("eu-west-1"),
+    role="web",
+    channel="candidate",
+    source="bake",
+    bakes=True,
+    variables={},
+    validation={},
+)
+PROD = replace(
+    DEV, name="prod", file=Path("Pulumi.prod.yaml"), channel="prod", source="candidate", bakes=False
+)
+
+
+def baking(**changes: Any) -> Stack:
+    """DEV with other values."""
+    return replace(DEV, **changes)
