@@ -136,7 +136,7 @@ def _lines(facts: Facts, now: datetime) -> list[str]:
         lines.append(f"Pinned by {words.code('golden-image:image')}.")
     # That the channel moves, and from where to where, the headline says already.
     moves = f"channel {facts.channel}: "
-    lines += [words.plain(text) for text in facts.preview.said if not text.startswith(moves)]
+    lines += [words.sentence(text) for text in facts.preview.said if not text.startswith(moves)]
     if facts.unasked is not None:
         lines.append(f"What is known of the images is missing here: {words.plain(facts.unasked)}.")
     elif facts.channel:

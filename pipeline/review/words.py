@@ -51,13 +51,14 @@ def _image_part(facts: Facts, now: datetime) -> str:
     if facts.before is None and facts.after is None:
         return ""
     old = image_words(facts, facts.before, now)
+    kind = f"{plain(facts.role)} image"
     if facts.before == facts.after:
-        return f"image {old} stays"
+        return f"{kind} {old} stays"
     if facts.after == UNKNOWN:
         if facts.bake is not None and facts.bake.adopts is not None:
-            return f"image {old} → {_told(facts.bake.adopts, now)}, once it has passed validation"
-        return f"image {old} → a new one, if it passes validation"
-    return f"image {old} → {image_words(facts, facts.after, now)}"
+            return f"{kind} {old} → {_told(facts.bake.adopts, now)}, once it has passed validation"
+        return f"{kind} {old} → a new one, if it passes validation"
+    return f"{kind} {old} → {image_words(facts, facts.after, now)}"
 
 
 def image_words(facts: Facts, image_id: str | None, now: datetime) -> str:
@@ -101,14 +102,26 @@ def state(image: Image | None) -> str:
     """Whether an image may be used, in words."""
     if image is None:
         return "not found among our images"
-    words = [
-        f"validated {plain(image.validated.partition(' ')[0])}" if image.validated else "**not validated**"
-    ]
+    words = [f"validated {_when(image.validated)}" if image.validated else "**not validated**"]
     if image.revoked is not None:
         words.append(f"**revoked**: {plain(image.revoked)}")
     if image.state != "available":
         words.append(f"**{plain(image.state)}**")
     return ", ".join(words)
+
+
+def _when(evidence: str) -> str:
+    """The time that evidence begins with, as people write it; as it is, where somebody else wrote it."""
+    time = evidence.partition(" ")[0]
+    try:
+        return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M}"
+    except ValueError:
+        return plain(time)
+
+
+def sentence(text: str) -> str:
+    """What the program said, as a sentence."""
+    return plain(f"{text[:1].upper()}{text[1:].rstrip('.')}.")
 
 
 def built(image: Image, now: datetime) -> str:

@@ -114,7 +114,7 @@ def test_a_preview_and_its_note_only_read(cast: Cast) -> None:
         succeeded(cast.pulumi("preview", "preview", stack, "--refresh"))
     note = cast.cli("preview", "note", "prod", "--config-file", "lab/stacks/Pulumi.{stack}.yaml")
     succeeded(note)
-    assert "### prod: image" in note.output
+    assert "### prod: web image" in note.output
     mine = [call["action"] for call in cast.bench.calls() if call["key"] == "preview"]
     assert mine
     assert {action for action in mine if not action.startswith(("Describe", "Get"))} == set()
