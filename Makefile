@@ -12,8 +12,8 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
 # The environment in which AWS tools talk to the lab.
 LAB_ENV = eval "$$(python -m lab env)"
-# Two labs side by side; a file's tests stay together.
-WORKERS = --numprocesses 2 --dist loadfile
+# Three labs side by side, as much is waiting; a file's tests stay together, in the order of tests/e2e/conftest.py.
+WORKERS = --numprocesses 3 --dist loadfile --no-loadscope-reorder
 STACK_FILE = lab/stacks/Pulumi.$(STACK).yaml
 
 .PHONY: help setup demo test unit lint e2e bench lab preview up destroy rollback clean lock

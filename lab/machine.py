@@ -6,9 +6,10 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from lab import cgroups
+from lab import cgroups, signals
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 30.0
 """How long an orderly shutdown may take before the machine loses its power."""
+
+POWER_OFF = signal.SIGRTMIN + 4
+"""What asks systemd for it (systemd(1), SIGNALS), and what nspawn sends for its own SIGTERM (systemd-nspawn(1))."""
+
+POLL_SECONDS = 0.05
 
 REBOOT_STATUS = 133
 """systemd-nspawn's exit status with --keep-unit when the machine asked for a reboot (nspawn.c)."""
@@ -159,13 +165,25 @@ class Machine:
 
     def stop(self) -> None:
         """Shut down in order; without power after `STOP_SECONDS`."""
-        self._end(signal.SIGTERM, STOP_SECONDS)  # nspawn asks the machine's systemd to halt
+        self._ending = True
+        deadline = time.monotonic() + STOP_SECONDS
+        self._wait_until_heard(POWER_OFF, deadline)
+        self._end(signal.SIGTERM, deadline - time.monotonic())  # nspawn passes it on as POWER_OFF
 
     def reboot(self) -> None:
         """Ask the machine's systemd to reboot (SIGINT, as Ctrl-Alt-Del would)."""
+        self._wait_until_heard(signal.SIGINT, time.monotonic() + STOP_SECONDS)
         leader = self._leader()
         if leader is not None:
             subprocess.run(["kill", "-s", "INT", str(leader)], check=False)
+
+    def _wait_until_heard(self, number: int, deadline: float) -> None:
+        """A systemd that has only just been started drops what it is told, and would boot on."""
+        while self.running and time.monotonic() < deadline:
+            leader = self._leader()
+            if leader is not None and signals.hears(leader, number):
+                return
+            time.sleep(POLL_SECONDS)
 
     def _leader(self) -> int | None:
         """Process id of the machine's own process 1, as seen from here."""

@@ -15,15 +15,33 @@ from lab.settings import LabSettings
 from lab.workbench import PROJECT, Workbench, lab_of
 
 
+LONGEST = ("gate", "life", "channels", "iam", "api_faults", "interrupt", "docs", "bake")
+"""Files that take minutes; they begin first, so that no worker ends with one of them alone."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here is marked e2e, and says plainly why it is skipped where the lab cannot run."""
     problem = host.missing_requirement()
     for item in items:
-        if Path(__file__).parent not in item.path.parents:
+        if not of_here(item):
             continue
         item.add_marker(pytest.mark.e2e)
         if problem:
             item.add_marker(pytest.mark.skip(reason=f"the lab cannot run here: {problem}"))
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=_turn)
+
+
+def of_here(item: pytest.Item) -> bool:
+    return Path(__file__).parent in item.path.parents
+
+
+def _turn(item: pytest.Item) -> int:
+    """When a test's file is handed to a worker: end-to-end tests first, and of those the longest."""
+    name = item.path.stem.removeprefix("test_")
+    if name in LONGEST:
+        return LONGEST.index(name)
+    return len(LONGEST) if of_here(item) else len(LONGEST) + 1
 
 
 LABS = {"gw0": "test", "gw1": "test2", "gw2": "test3", "gw3": "test4"}
@@ -70,7 +88,7 @@ def _started(settings: LabSettings) -> Iterator[LabSettings]:
 def bench(lab: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     """A working copy with stacks of its own, which are removed in the end.
 
-    The account is everybody's; an image that is there is adopted.
+    The account is everybody's, and an image that is there is adopted: a version that a file bakes is its own.
     """
     bench = make_bench(lab, tmp_path_factory.mktemp("work"))
     yield bench

@@ -114,7 +114,7 @@ def processes_of_the_bake(settings: LabSettings) -> list[psutil.Process]:
 def test_one_that_died_after_create_image_is_adopted(bench: Workbench, lab: LabSettings) -> None:
     """As if the machine that baked had lost its power: nothing of it cleans up."""
     before = own_images(bench)
-    bench.set_version("0.1.0")
+    bench.set_version("5.1.0")
     bench.forget_calls()
     process = bench.start(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
     with process:
@@ -146,7 +146,7 @@ def test_two_bakes_at_once_end_with_one_image_in_use(
     before = own_images(bench)
     both: list[Any] = []
     for one in (bench, other):
-        one.set_version("0.2.0")
+        one.set_version("5.2.0")
         both.append(one.start(*one.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
     outputs = []
     for process in both:

@@ -70,7 +70,7 @@ def test_nothing_is_left_and_the_next_update_succeeds(
     send: Callable[[subprocess.Popen[str], signal.Signals], Any],
     moment: str,
 ) -> None:
-    bench.set_version(f"0.{int(number)}.0")
+    bench.set_version(f"3.{int(number)}.0")
     process = bench.start(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
     with process:
         read_until(process, moment)
