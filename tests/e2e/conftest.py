@@ -14,7 +14,6 @@ from lab import host, leftovers
 from lab.settings import LabSettings
 from lab.workbench import PROJECT, Workbench, lab_of
 
-
 LONGEST = ("gate", "life", "channels", "iam", "api_faults", "interrupt", "docs", "bake")
 """Files that take minutes; they begin first, so that no worker ends with one of them alone."""
 
