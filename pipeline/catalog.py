@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import ImageTypeDef, SubnetTypeDef
     from mypy_boto3_ssm import SSMClient
 
+PENDING_DELAY_SECONDS = 15
+PENDING_ATTEMPTS = 80
+"""How often a pending image is looked at: twenty minutes, which is what a large snapshot may take."""
+
 _ABSENT_IMAGE = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable")
 
 
@@ -78,8 +82,8 @@ class Catalog:
             )
         return {found["ImageId"]: _image(found, allowed_owner=True) for found in answer["Images"]}
 
-    def baked(self, bake_key: str) -> Image | None:
-        """Our image that an earlier bake of a key made, the oldest if there are several; None if there is none.
+    def baked(self, bake_key: str) -> list[Image]:
+        """Our images that bakes of a key have made, available or not yet; the oldest, which all use, first.
 
         Raises:
             PipelineError: AWS could not be asked.
@@ -91,7 +95,19 @@ class Catalog:
         with self._asking(f"look up the image of bake key {bake_key}"):
             answer = self._ec2.describe_images(Owners=["self"], Filters=filters)  # type: ignore[arg-type]
         images = [_image(found, allowed_owner=True) for found in answer["Images"]]
-        return min(images, key=lambda image: (image.created, image.id), default=None)
+        return sorted(images, key=lambda image: (image.created, image.id))
+
+    def wait_until_available(self, image_id: str) -> None:
+        """Wait for an image that is still being made.
+
+        Raises:
+            PipelineError: It is not available after twenty minutes, it failed, or AWS could not be asked.
+        """
+        with self._asking(f"wait for {image_id} to become available"):
+            self._ec2.get_waiter("image_available").wait(
+                ImageIds=[image_id],
+                WaiterConfig={"Delay": PENDING_DELAY_SECONDS, "MaxAttempts": PENDING_ATTEMPTS},
+            )
 
     def newest_image(self, *, owners: Sequence[str], name: str, architecture: str) -> Image | None:
         """The newest available image that a template's source filter would find, or None.

@@ -5,17 +5,16 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws, secretscan
+from pipeline import secretscan
 from pipeline.baking import packer
+from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
-from pipeline.model import TAG_BAKE_KEY
+from pipeline.model import TAG_GIT_COMMIT, TAG_SOURCE_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PENDING_DELAY_SECONDS = 15
-PENDING_ATTEMPTS = 80
-"""How often a pending image is looked at: twenty minutes, which is what a large snapshot may take."""
+    from pipeline.model import Image
 
 
 def run(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,10 +41,10 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     key, region = plan["bakeKey"], plan["region"]
     folder = packer.state_folder(key)
     with packer.only_one(folder) as lock:
-        ec2 = aws.client("ec2", region=region)
-        image = _existing(ec2, key)
+        catalog = Catalog(region=region)
+        image = _existing(catalog, key)
         if image is not None:
-            packer.say(f"adopting {image['ImageId']}, which has this bake key ({key}): nothing to bake")
+            packer.say(f"adopting {image.id}, which has this bake key ({key}): nothing to bake")
             return _result(image, key=key, region=region, images={}, run_uuid=None)
         _refuse_secrets()
         artifact = packer.build(
@@ -64,14 +63,20 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         raise PipelineError(
             f"Packer made no image in {region}", seen=str(artifact.images), change="packer/image.pkr.hcl"
         )
-    first = _existing(ec2, key)
-    if first is not None and first["ImageId"] != image_id:
+    first = _existing(catalog, key)
+    if first is not None and first.id != image_id:
         packer.say(
-            f"another bake of this content, somewhere else, was first: {first['ImageId']} is used by all; "
+            f"another bake of this content, somewhere else, was first: {first.id} is used by all; "
             f"{image_id} is not, and `python -m pipeline retire` removes it in time"
         )
         return _result(first, key=key, region=region, images={}, run_uuid=None)
-    image = ec2.describe_images(ImageIds=[image_id])["Images"][0]
+    image = catalog.image(image_id)
+    if image is None:
+        raise PipelineError(
+            f"{image_id}, which Packer has just made, is not there",
+            seen=f"no image of that id in {region}",
+            change="who deregistered it? then `pulumi up` again",
+        )
     return _result(image, key=key, region=region, images=artifact.images, run_uuid=artifact.run_uuid)
 
 
@@ -92,36 +97,20 @@ def _refuse_secrets() -> None:
         )
 
 
-def _existing(ec2: Any, key: str) -> dict[str, Any] | None:
+def _existing(catalog: Catalog, key: str) -> Image | None:
     """The image that an earlier bake of this key made, once it is available; None if there is none."""
-    answer = ec2.describe_images(
-        Owners=["self"],
-        Filters=[
-            {"Name": f"tag:{TAG_BAKE_KEY}", "Values": [key]},
-            {"Name": "state", "Values": ["available", "pending"]},
-        ],
-    )
-    # The oldest, available or not yet, so that everybody who asks gets the same one.
-    images: list[dict[str, Any]] = sorted(
-        answer["Images"], key=lambda image: (str(image["CreationDate"]), image["ImageId"])
-    )
+    images = catalog.baked(key)
     if not images:
         return None
-    if len(images) > 1:
-        packer.say(
-            f"{len(images)} images have this bake key: "
-            f"{', '.join(image['ImageId'] for image in images)}; the oldest is used"
-        )
+    # The oldest, available or not yet, so that everybody who asks gets the same one.
     oldest = images[0]
-    if oldest["State"] == "available":
-        return oldest
-    packer.say(f"{oldest['ImageId']} has this bake key and is not available yet; waiting for it")
-    ec2.get_waiter("image_available").wait(
-        ImageIds=[oldest["ImageId"]],
-        WaiterConfig={"Delay": PENDING_DELAY_SECONDS, "MaxAttempts": PENDING_ATTEMPTS},
-    )
-    found: dict[str, Any] = ec2.describe_images(ImageIds=[oldest["ImageId"]])["Images"][0]
-    return found
+    if len(images) > 1:
+        ids = ", ".join(image.id for image in images)
+        packer.say(f"{len(images)} images have this bake key: {ids}; the oldest is used")
+    if oldest.state != "available":
+        packer.say(f"{oldest.id} has this bake key and is not available yet; waiting for it")
+        catalog.wait_until_available(oldest.id)
+    return oldest
 
 
 def git_commit() -> str | None:
@@ -137,16 +126,15 @@ def git_commit() -> str | None:
 
 
 def _result(
-    image: Mapping[str, Any], *, key: str, region: str, images: Mapping[str, str], run_uuid: str | None
+    image: Image, *, key: str, region: str, images: Mapping[str, str], run_uuid: str | None
 ) -> dict[str, Any]:
-    tags = {tag["Key"]: tag["Value"] for tag in image.get("Tags", [])}
     return {
-        "imageId": image["ImageId"],
-        "images": dict(images) or {region: image["ImageId"]},
-        "name": image["Name"],
+        "imageId": image.id,
+        "images": dict(images) or {region: image.id},
+        "name": image.name,
         "bakeKey": key,
         "packerRunUuid": run_uuid,
-        "sourceImage": tags.get("SourceImage"),
-        "gitCommit": tags.get("GitCommit"),
+        "sourceImage": image.tags.get(TAG_SOURCE_IMAGE),
+        "gitCommit": image.tags.get(TAG_GIT_COMMIT),
         "adopted": run_uuid is None,
     }

@@ -32,8 +32,8 @@ class Reader(Protocol):
     def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
         """What a channel has held, newest first."""
 
-    def baked(self, bake_key: str) -> Image | None:
-        """The image of ours that bears a bake key, or None."""
+    def baked(self, bake_key: str) -> list[Image]:
+        """Our images that bear a bake key, the one that is used first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,5 +191,5 @@ def _with_adopted(bake: Bake | None, preview: Preview, reader: Reader) -> Bake |
     if bake is None or step is None:
         return bake
     key = _plan(step.inputs[1]).get("bakeKey")
-    adopts = reader.baked(key) if isinstance(key, str) else None
-    return Bake(first=bake.first, reasons=bake.reasons, adopts=adopts)
+    images = reader.baked(key) if isinstance(key, str) else []
+    return Bake(first=bake.first, reasons=bake.reasons, adopts=images[0] if images else None)

@@ -129,9 +129,11 @@ def test_the_walk(reader: Reader) -> None:
 
     runs = reader.follow(walk.pop("A change"))
     note = runs["python -m pipeline note dev prod"].output
-    assert "journald" in note
     second = bench.outputs("dev")["imageId"]
     assert second != first
+    assert f"### dev: web image `{first}`" in note
+    assert f"No bake: an image of the same content is there and is used, `{second}`" in note
+    assert f"### prod: nothing to do; channel prod holds `{first}`" in note
     reader.holds("prod", "prod", second)
     assert bench.outputs("prod")["previousImage"] == first
 

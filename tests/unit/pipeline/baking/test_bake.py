@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto.ec2.models import ec2_backends
 
+from pipeline import catalog
 from pipeline.baking import bake, packer
 from pipeline.errors import PipelineError
 
@@ -115,7 +116,7 @@ class TestRun:
         left = register("web-base-1", BakeKey=KEY)
         image = ec2_backends["123456789012"][REGION].amis[left]
         image.state = "pending"
-        monkeypatch.setattr(bake, "PENDING_DELAY_SECONDS", 0.01)
+        monkeypatch.setattr(catalog, "PENDING_DELAY_SECONDS", 0.01)
         say = packer.say
 
         def told(text: str) -> None:

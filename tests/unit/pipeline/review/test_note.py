@@ -34,8 +34,8 @@ class World:
     def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
         return self._history
 
-    def baked(self, bake_key: str) -> Image | None:
-        return next((image for image in self._images.values() if image.tags.get("BakeKey") == bake_key), None)
+    def baked(self, bake_key: str) -> list[Image]:
+        return [image for image in self._images.values() if image.tags.get("BakeKey") == bake_key]
 
 
 def read(name: str) -> dict[str, Any]:
