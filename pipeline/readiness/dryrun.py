@@ -40,11 +40,12 @@ BUILD = {TAG_MANAGED_BY: "packer"}
 
 _RANGE = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "192.0.2.1/32"}]}]
 _TAGS = [{"Key": TAG_CHANNEL, "Value": NAME}]
-_POINTER = f"{POINTER_ROOT}/{NAME}/none"
+_ROLE = f"{POINTER_ROOT}/{NAME}"
+_POINTER = f"{_ROLE}/none"
 _DATA = {"InstanceType": "t3.micro"}
 _READS: dict[str, dict[str, Any]] = {
     "ssm:GetParameter": {"Name": _POINTER},
-    "ssm:GetParametersByPath": {"Path": POINTER_ROOT},
+    "ssm:GetParametersByPath": {"Path": _ROLE},
     "ssm:GetParameterHistory": {"Name": _POINTER},
     "ssm:DescribeParameters": {"MaxResults": 1},
     "ssm:ListTagsForResource": {"ResourceType": "Parameter", "ResourceId": _POINTER},

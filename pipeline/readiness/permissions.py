@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -84,16 +85,12 @@ def _listed(actions: Sequence[str], why: Mapping[str, str]) -> str:
 
 def _real(account: Account, stack: Stack) -> Real:
     """What exists to try calls with; their own checks tell why there is none."""
-    bare = Real(region=stack.place.region, channel=stack.channel)
+    real = Real(region=stack.place.region, channel=stack.channel)
     if not stack.bakes:
-        return bare
-    try:
+        return real
+    with contextlib.suppress(PipelineError, boto.ClientError):
         image = source.find(account, stack)
+        real = replace(real, image_id=image.id if image else None)
         subnet = network.find(account, template.values(stack).get("subnet_id"))
-    except (PipelineError, boto.ClientError):
-        return bare
-    return replace(
-        bare,
-        image_id=image.id if image else None,
-        subnet_id=str(subnet["SubnetId"]) if subnet else None,
-    )
+        real = replace(real, subnet_id=str(subnet["SubnetId"]) if subnet else None)
+    return real

@@ -160,7 +160,7 @@ def ill_account(doctor: Doctor) -> Report:
     ec2.delete_route(**way)
     try:
         doctor.bench.set_faults(
-            {"action": "GetParameters", "kind": "error", "code": "AccessDeniedException", "times": 9},
+            {"action": "GetParameter", "kind": "error", "code": "AccessDeniedException", "times": 9},
             {
                 "action": "RunInstances",
                 "kind": "error",

@@ -163,7 +163,8 @@ def test_the_doctor_finds_the_policy_of_a_promotion_unfit_to_bake(cast: Cast) ->
     assert run.status == 1
     (finding,) = [one for one in json.loads(run.output)["findings"] if one["status"] == "fail"]
     assert finding["check"] == "permissions"
-    assert "ec2:RunInstances: Packer: the builder" in finding["seen"]
+    assert "ec2:CreateKeyPair: Packer: a key for its builder" in finding["seen"]
+    assert "ec2:RunInstances" in finding["seen"]
     assert "iam/bake.json" in finding["cure"]
 
 
