@@ -1,6 +1,7 @@
-"""Clients of AWS that all have the same patience, and what boto3 raises as one clear error.
+"""Clients of AWS that all have the same patience, and what botocore raises as one clear error.
 
-boto3 is imported at the first call: whoever asks nothing does not pay for it. ``AWS_ENDPOINT_URL`` is followed, as by
+botocore is what boto3's clients are; boto3 itself brings S3's transfers with it, which takes as long to import again.
+It is imported at the first call: whoever asks nothing does not pay for it. ``AWS_ENDPOINT_URL`` is followed, as by
 every AWS client.
 """
 
@@ -32,16 +33,15 @@ def client(service: str, *, region: str, profile: str | None = None, attempts: i
         profile: AWS profile, or None for the environment's credentials.
         attempts: Calls in all, where one would rather know soon.
     """
-    import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
 
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": attempts},
     )
-    session = boto3.Session(region_name=region, profile_name=profile)
-    return session.client(service, config=config)  # type: ignore[call-overload]
+    return Session(profile=profile).create_client(service, region_name=region, config=config)
 
 
 def parameter_history(ssm: Any, name: str) -> list[PointerVersion]:
@@ -65,7 +65,7 @@ def parameter_history(ssm: Any, name: str) -> list[PointerVersion]:
 
 @contextmanager
 def asking(purpose: str, *, region: str, profile: str | None = None) -> Generator[None]:
-    """Turn what boto3 raises into an error that says what was wanted and how AWS was reached.
+    """Turn what botocore raises into an error that says what was wanted and how AWS was reached.
 
     Args:
         purpose: Such as ``look images up``.

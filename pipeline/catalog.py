@@ -1,6 +1,6 @@
 """What AWS knows about images and channels; every failure becomes one clear error. Decides nothing.
 
-boto3 is imported at the first call: a program that asks nothing does not pay for it.
+botocore is imported at the first call: a program that asks nothing does not pay for it.
 """
 
 from __future__ import annotations
@@ -362,7 +362,7 @@ class Catalog:
         return images[0] if images else None
 
     def _asking(self, purpose: str) -> AbstractContextManager[None]:
-        """What boto3 raises becomes an error that says what was wanted and how AWS was reached."""
+        """What botocore raises becomes an error that says what was wanted and how AWS was reached."""
         return aws.asking(purpose, region=self.region, profile=self._profile)
 
 

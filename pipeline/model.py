@@ -1,6 +1,6 @@
 """The words of the model: images, channels and their record, as plain values.
 
-Imports neither pulumi nor boto3.
+Imports neither pulumi nor botocore.
 """
 
 from __future__ import annotations

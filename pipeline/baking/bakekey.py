@@ -1,6 +1,6 @@
 """The bake key: a hash of everything that goes into an image, so that the same content is baked once.
 
-Imports neither pulumi nor boto3.
+Imports neither pulumi nor botocore.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Pointer:
     Args:
         role: The role.
         channel: The channel.
-        ssm: A boto3 client.
+        ssm: A client of SSM.
     """
 
     def __init__(self, role: str, channel: str, *, ssm: Any) -> None:

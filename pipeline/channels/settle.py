@@ -148,8 +148,8 @@ class Account:
 
     Args:
         role: The role.
-        ec2: A boto3 client.
-        ssm: A boto3 client.
+        ec2: A client of EC2.
+        ssm: A client of SSM.
     """
 
     def __init__(self, role: str, *, ec2: Any, ssm: Any) -> None:

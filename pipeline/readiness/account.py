@@ -40,7 +40,7 @@ LONGEST = 300
 """Characters of an error that are shown."""
 
 UNANSWERED = (boto.BotoCoreError, ResponseParserError)
-"""What boto3 raises where no service answered; a page of a proxy's, say, is no answer."""
+"""What botocore raises where no service answered; a page of a proxy's, say, is no answer."""
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _UNKNOWN = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"})
@@ -103,7 +103,7 @@ def code_of(error: boto.ClientError) -> str:
 def said(error: Exception) -> str:
     """What an error says, in one line."""
     if isinstance(error, boto.ClientError):
-        # Without boto3's preamble.
+        # Without botocore's preamble.
         return f"{code_of(error)}: {error.response.get('Error', {}).get('Message', '')}"[:LONGEST]
     return " ".join(str(error).split())[:LONGEST]
 
@@ -184,10 +184,10 @@ def _not_reached(subject: Subject, error: Exception, place: Place) -> Finding:
 
 
 def close_region(region: str) -> str | None:
-    """None if boto3 knows the region; otherwise the name closest to it, or nothing."""
-    import boto3  # noqa: PLC0415
+    """None if botocore knows the region; otherwise the name closest to it, or nothing."""
+    from botocore.session import Session  # noqa: PLC0415
 
-    session = boto3.Session()
+    session = Session()
     known = {
         name
         for partition in session.get_available_partitions()

@@ -1,6 +1,6 @@
 """What a check has found, and what it comes to.
 
-Imports neither pulumi nor boto3.
+Imports neither pulumi nor botocore.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Clones:
     """The machines of one image's validation.
 
     Args:
-        ec2: A boto3 client.
+        ec2: A client of EC2.
         ids: Their instance ids.
         address: ``public`` or ``private``: which address they are checked at.
     """
@@ -87,7 +87,7 @@ class Clones:
     def console(self, clone: Clone, lines: int | None = CONSOLE_LINES) -> str:
         """The last lines (or all) that the machine printed, without colours; EC2 may be minutes behind."""
         output = self._ec2.get_console_output(InstanceId=clone.id).get("Output", "")
-        # boto3 decodes the answer; a client without its handler would hand on base64.
+        # botocore decodes the answer; a client without its handler would hand on base64.
         text = (
             output if "\n" in output or " " in output else base64.b64decode(output).decode(errors="replace")
         )

@@ -38,17 +38,17 @@ def region() -> str:
 
 @cache
 def _session(profile: str | None) -> Any:
-    import boto3  # noqa: PLC0415 - slow, and not needed by every call
+    from botocore.session import Session  # noqa: PLC0415 - slow, and not needed by every call
 
-    return boto3.Session(profile_name=profile)
+    return Session(profile=profile)
 
 
 @cache
 def client(service: str, in_region: str) -> Any:
-    """A boto3 client; it follows AWS_ENDPOINT_URL by itself. As patient as the real provider (``maxRetries`` 25)."""
+    """A client of AWS; it follows AWS_ENDPOINT_URL by itself. As patient as the real provider (``maxRetries`` 25)."""
     from botocore.config import Config  # noqa: PLC0415
 
-    return _session(server.configuration.get("aws:config:profile") or None).client(
+    return _session(server.configuration.get("aws:config:profile") or None).create_client(
         service,
         region_name=in_region,
         config=Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}),
