@@ -18,8 +18,8 @@ OLDEST = (3, 11)
 
 
 def key() -> str:
-    """Key of the environment: the locks and this interpreter."""
-    digest = hashlib.sha256()
+    """Key of the environment: the locks, this interpreter, and how it is built."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
     for name in LOCKS:
         digest.update((PROJECT / name).read_bytes())
     digest.update(f"{platform.python_version()} {sysconfig.get_platform()} {sys.base_prefix}".encode())
@@ -51,8 +51,10 @@ def _build(folder: Path) -> None:
     _venv(folder)
     # The machine's own certificates, as pip does it: a proxy of the house may stand in between.
     uv = [str(bootstrap / "bin/uv"), "pip", "install", "--quiet", "--require-hashes", "--system-certs"]
-    python = str(folder / "bin/python")
-    run("installing the Python packages", [*uv, "--python", python, "-r", str(PROJECT / LOCKS[1])])
+    # Byte code, as pip makes it: without, and where PYTHONDONTWRITEBYTECODE is set, each start of Python would compile
+    # all that it imports, the SDK's thousand modules before all.
+    into = ["--compile-bytecode", "--python", str(folder / "bin/python")]
+    run("installing the Python packages", [*uv, *into, "-r", str(PROJECT / LOCKS[1])])
 
 
 def _venv(folder: Path) -> None:

@@ -72,9 +72,8 @@ def test_a_preview_asks_as_much_however_many_images_there_are(
 
 def test_nobody_answers(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("pipeline.aws.ATTEMPTS", 1)
     with pytest.raises(PipelineError, match="AWS was not reached") as caught:
-        Catalog(region=REGION).pointer("web", "prod")
+        Catalog(region=REGION, attempts=1).pointer("web", "prod")
     assert "AWS_ENDPOINT_URL" in str(caught.value)
 
 
