@@ -6,6 +6,7 @@ Times are of this machine at this moment; the ratios are what counts. Exit statu
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import statistics
@@ -28,7 +29,15 @@ if TYPE_CHECKING:
 
 ROUNDS = 2
 QUICK_ROUNDS = 5
-EMPTY = "empty"
+EMPTY = "import pulumi\n"
+PROVIDERS = """import pulumi_aws as aws
+from pulumi_command.local import Command
+
+command = Command("command", create="echo ami-0123456789abcdef0", triggers=["1"])
+aws.ssm.Parameter("parameter", name="/bench/providers", type="String", value=command.stdout)
+aws.ec2.LaunchTemplate("template", image_id=command.stdout)
+"""
+"""One resource of each kind that prod has, and nothing of ours: what SDK and providers take."""
 
 
 @dataclass
@@ -93,20 +102,20 @@ def _boot_seconds(bench: Workbench) -> float:
     return seconds
 
 
-def _empty(bench: Workbench) -> Callable[..., list[str]]:
-    """A program that declares nothing; returns what makes a command line for it."""
-    folder = bench.folder.parent / EMPTY
+def _other(bench: Workbench, name: str, program: str) -> Callable[..., list[str]]:
+    """Another program, in the same environment; returns what makes a command line for it."""
+    folder = bench.folder.parent / name
     if not folder.exists():
         folder.mkdir()
         (folder / "Pulumi.yaml").write_text(
-            "name: empty\nruntime:\n  name: python\n  options:\n    toolchain: pip\n    virtualenv: .venv\n"
+            f"name: {name}\nruntime:\n  name: python\n  options:\n    toolchain: pip\n    virtualenv: .venv\n"
         )
-        (folder / "__main__.py").write_text('"""Nothing."""\n\nimport pulumi  # noqa: F401\n')
+        (folder / "__main__.py").write_text(program)
         (folder / ".venv").symlink_to((bench.folder / ".venv").resolve())
-        must(bench.run("pulumi", "stack", "init", EMPTY, "--non-interactive", "--cwd", str(folder)))
+        must(bench.run("pulumi", "stack", "init", name, "--non-interactive", "--cwd", str(folder)))
 
     def argv(command: str, *options: str) -> list[str]:
-        fixed = ["--stack", EMPTY, "--non-interactive", "--color=never", "--cwd", str(folder)]
+        fixed = ["--stack", name, "--non-interactive", "--color=never", "--cwd", str(folder)]
         return ["pulumi", command, *fixed, *options]
 
     return argv
@@ -116,14 +125,23 @@ def preview(bench: Workbench) -> Comparison:
     """A preview of prod that finds nothing to do against that of a program that declares nothing."""
     must(bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
     must(bench.run(*bench.pulumi_argv("up", "prod", "--yes", "--skip-preview")))
-    empty = _empty(bench)("preview")
+    empty = _other(bench, "empty", EMPTY)("preview")
+    providers = _other(bench, "providers", PROVIDERS)
+    must(bench.run(*providers("up", "--yes", "--skip-preview", "--config", "aws:region=eu-west-1")))
     ours = bench.pulumi_argv("preview", "prod", "--expect-no-changes")
     comparison = Comparison(
         "prod, nothing to do", "pulumi preview", "pulumi preview of an empty program", aim=1.3
     )
+    bare = []
     for _ in range(QUICK_ROUNDS):
         comparison.ours_seconds.append(must(bench.run(*ours)))
         comparison.theirs_seconds.append(must(bench.run(*empty)))
+        bare.append(must(bench.run(*providers("preview", "--expect-no-changes"))))
+    least = statistics.median(bare)
+    ratio = statistics.median(comparison.ours_seconds) / least
+    comparison.note = (
+        f"a program with one resource of each kind and nothing else takes {least:.1f} s: {ratio:.2f}"
+    )
     return comparison
 
 
@@ -136,7 +154,7 @@ def rollback(bench: Workbench) -> Comparison:
         must(bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
         must(bench.run(*bench.pulumi_argv("up", "prod", "--yes", "--skip-preview")))
         images.append(bench.pointer("web", "prod"))
-    empty = _empty(bench)("up", "--yes", "--skip-preview")
+    empty = _other(bench, "empty", EMPTY)("up", "--yes", "--skip-preview")
     text = bench.stack_file("prod").read_text()
     comparison = Comparison("prod, back by one line", "pulumi up", "pulumi up of an empty program", aim=2)
     bench.forget_calls()
@@ -169,9 +187,10 @@ def rollback(bench: Workbench) -> Comparison:
 def clones(bench: Workbench) -> Comparison:
     """A validation on four machines against one on one, from the first reachable port to the verdict."""
     comparison = Comparison("validation", "four machines", "one machine", aim=1.2)
-    must(bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")))
     for _ in range(ROUNDS):
         for count, seconds in ((4, comparison.ours_seconds), (1, comparison.theirs_seconds)):
+            # All of them boot: none is started again that had stopped after the round before.
+            must(bench.run(*bench.pulumi_argv("destroy", "dev", "--yes", "--skip-preview")))
             text = bench.stack_file("dev").read_text()
             bench.edit("lab/stacks/Pulumi.dev.yaml", r"^( +)timeoutSeconds: .*", rf"\g<0>\n\1clones: {count}")
             run = bench.run(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
@@ -181,6 +200,7 @@ def clones(bench: Workbench) -> Comparison:
                 raise LabError("the validation did not tell its time", hint=run.output[-2000:])
             seconds.append(float(found[1]))
             bench.stack_file("dev").write_text(text)
+    comparison.note = f"{os.cpu_count()} cores boot and answer for all of them"
     return comparison
 
 
