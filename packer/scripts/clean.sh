@@ -6,6 +6,18 @@ set -eu
 
 ROOT=${ROOT-}
 
+# Whoever keeps logs stops first: a login is logged at any time, also between this script and its pair, and while the
+# machine shuts down. The journal goes on in memory alone.
+if [ -z "$ROOT" ]; then
+  journalctl --relinquish-var
+  if systemctl --quiet is-active rsyslog.service; then systemctl stop syslog.socket rsyslog.service; fi
+  if systemctl --quiet is-active auditd.service; then
+    systemctl kill auditd.service  # it refuses `stop`
+    timeout 10 sh -c 'while systemctl --quiet is-active auditd.service; do sleep 0.2; done' ||
+      { echo "clean: auditd does not end" >&2; exit 1; }
+  fi
+fi
+
 if [ -z "$ROOT" ] && command -v cloud-init >/dev/null; then
   cloud-init clean --logs --seed
 fi

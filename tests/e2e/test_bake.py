@@ -85,6 +85,20 @@ def test_a_user_who_may_not_become_root(bench: Workbench, tmp_path: Path) -> Non
     remove(ec2, weak)
 
 
+def test_what_is_logged_after_the_clean_up_gets_into_no_image(bench: Workbench, tmp_path: Path) -> None:
+    """A login, say: its log came back between clean.sh and verify-clean.sh. Also that of rsyslog, of Red Hat."""
+    ec2 = bench.client("ec2")
+    source = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*-lab"]}])["Images"][0]["ImageId"]
+    clean, verify = (
+        (bench.folder / f"packer/scripts/{name}.sh").read_text() for name in ("clean", "verify-clean")
+    )
+    script = (
+        "apt-get -q update\nDEBIAN_FRONTEND=noninteractive apt-get -q -y install rsyslog\nlogger before\n"
+        f"{clean}\nlogger somebody logs in\njournalctl --rotate\njournalctl --sync\nsleep 1\n{verify}"
+    )
+    remove(ec2, Forge(bench, tmp_path).image(source, script, clean=False))
+
+
 def clear_up(bench: Workbench) -> None:
     """What a person has to remove after a machine died with a bake on it."""
     ec2 = bench.client("ec2")
@@ -119,7 +133,7 @@ def test_one_that_died_after_create_image_is_adopted(bench: Workbench, lab: LabS
     process = bench.start(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
     with process:
         while not any(call["action"] == "CreateImage" for call in bench.calls()):
-            assert process.poll() is None
+            assert process.poll() is None, process.stdout.read() if process.stdout else ""
         os.killpg(process.pid, signal.SIGKILL)
         for dying in processes_of_the_bake(lab):
             dying.kill()
