@@ -13,6 +13,7 @@ ROLE = "web"
 CLONES = 2
 PROD = "lab/stacks/Pulumi.prod.yaml"
 DEV = "lab/stacks/Pulumi.dev.yaml"
+NO_ROLE = "image_role is 'nowhere', and there is no such role; there are baseline, journald, node-exporter, web"
 
 
 def account(bench: Workbench) -> dict[str, Any]:
@@ -114,7 +115,7 @@ class TestInUpdate:
 
     def test_a_playbook_that_fails(self, bench: Workbench) -> None:
         bench.edit("packer/image.pkr.hcl", r"image_role    = var.image_role", 'image_role    = "nowhere"')
-        refused(bench.up("dev"), "the bake failed: a task of the playbook failed", "nowhere", "packer.log")
+        refused(bench.up("dev"), "the bake failed: a task of the playbook failed", NO_ROLE, "packer.log")
 
     def test_a_source_image_that_does_not_exist(self, bench: Workbench) -> None:
         bench.edit(DEV, r"source_image_name: .*", "source_image_name: nothing-*")
