@@ -246,7 +246,7 @@ class Machine:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy what belongs to the project, as git sees it, and link its tools."""
+    """Copy what belongs to the project, as git sees it, and its links to tools and packages."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=source, capture_output=True, text=True, check=True,
@@ -257,7 +257,10 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copy2(source / name, target / name)
     # The interpreter that runs this is the one with everything installed.
     (target / ".venv").symlink_to(Path(sys.prefix).resolve())
-    (target / ".tools").symlink_to((source / ".tools").resolve())
+    # Folders of its own, with links: a set-up in the copy replaces those of the copy.
+    (target / ".tools/bin").mkdir(parents=True)
+    for name in (*(f"bin/{tool.name}" for tool in (source / ".tools/bin").iterdir()), "packer-plugins"):
+        (target / ".tools" / name).symlink_to((source / ".tools" / name).resolve())
 
 
 def lab_of(name: str) -> LabSettings:

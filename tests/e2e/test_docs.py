@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,9 @@ class Reader:
         self.images: list[str] = []
         self.values = {**VALUES, "s3://example-golden-image-state?region=eu-west-1": self.state}
         bench.env |= IDENTITY
-        # As it is after a clone: the set-up is the reader's. (Through the copy's links it would clear our tools away.)
-        for name in (".venv", ".tools"):
-            (bench.folder / name).unlink()
+        # As it is after a clone: the set-up is the reader's.
+        (bench.folder / ".venv").unlink()
+        shutil.rmtree(bench.folder / ".tools")
         path = bench.env["PATH"].split(os.pathsep)
         bench.env["PATH"] = os.pathsep.join(entry for entry in path if not entry.startswith(str(PROJECT)))
         for stack in ("dev", "prod"):
