@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,9 @@ INTERRUPTED = 130
 """Exit status after an interruption, as a shell reports SIGINT."""
 
 POLL_SECONDS = 0.2
+
+SCRATCH = "bake-"
+"""How the folders for temporary files begin; the process id follows."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,15 @@ class Supervision:
                 self._relay = False  # the step is gone; the log has everything
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Remove what supervisors left that were killed: folders of ours, named after a process that is gone."""
+    for path in folder.glob(f"{SCRATCH}*-*"):
+        pid = path.name.removeprefix(SCRATCH).partition("-")[0]
+        with contextlib.suppress(FileNotFoundError):
+            if pid.isdecimal() and not psutil.pid_exists(int(pid)) and path.stat().st_uid == os.geteuid():
+                shutil.rmtree(path)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a command under supervision; returns the exit status."""
     # Ctrl-C in a terminal is for the step, which lets go of the lifeline.
@@ -169,9 +182,10 @@ def main(arguments: Sequence[str]) -> int:
     options = Options(
         raw["log"], tuple((pid, created) for pid, created in raw["watch"]), raw["grace_seconds"]
     )
+    remove_abandoned(Path(tempfile.gettempdir()))
     # The ansible plugin leaves the builder's private key in the folder for temporary files (1.0.3, ansible-key*). The
     # name is short, because plugins put Unix sockets there.
-    with tempfile.TemporaryDirectory(prefix="bake-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as scratch:
         return Supervision(options, arguments[2:], scratch=scratch).run()
 
 

@@ -103,6 +103,17 @@ def test_temporary_files_go_with_the_command(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log"]
 
 
+def test_what_a_killed_supervisor_left_goes_with_the_next(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    names = (f"bake-{gone.pid}-abc", f"bake-{os.getpid()}-def", "bake-else", "bake-x-y")
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ansible-key1").write_text("a key")
+    supervisor.remove_abandoned(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
 def test_the_lifeline_ends(tmp_path: Path) -> None:
     with supervised(tmp_path) as process:
         assert process.stdin is not None
