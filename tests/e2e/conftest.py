@@ -14,8 +14,9 @@ from lab import host, leftovers
 from lab.settings import LabSettings
 from lab.workbench import PROJECT, Workbench, lab_of
 
-LONGEST = ("gate", "life", "channels", "iam", "api_faults", "interrupt", "docs", "bake")
-"""Files that take minutes; they begin first, so that no worker ends with one of them alone."""
+FIRST = ("gate", "life", "channels", "retire", "docs", "interrupt", "iam", "api_faults", "bake", "bad_input")
+"""Files that take minutes begin first, so that no worker ends with one of them alone. A worker is handed two at once:
+the first gets a short one beside the longest."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,9 +39,9 @@ def of_here(item: pytest.Item) -> bool:
 def _turn(item: pytest.Item) -> int:
     """When a test's file is handed to a worker: end-to-end tests first, and of those the longest."""
     name = item.path.stem.removeprefix("test_")
-    if name in LONGEST:
-        return LONGEST.index(name)
-    return len(LONGEST) if of_here(item) else len(LONGEST) + 1
+    if name in FIRST:
+        return FIRST.index(name)
+    return len(FIRST) if of_here(item) else len(FIRST) + 1
 
 
 LABS = {"gw0": "test", "gw1": "test2", "gw2": "test3", "gw3": "test4"}
