@@ -134,9 +134,13 @@ def test_one_that_died_after_create_image_is_adopted(bench: Workbench, lab: LabS
     with process:
         while not any(call["action"] == "CreateImage" for call in bench.calls()):
             assert process.poll() is None, process.stdout.read() if process.stdout else ""
+        # Held first: whoever outlives another by a moment would begin to clean up, and take the image back.
+        dying = processes_of_the_bake(lab)
+        for one in dying:
+            one.suspend()
         os.killpg(process.pid, signal.SIGKILL)
-        for dying in processes_of_the_bake(lab):
-            dying.kill()
+        for one in dying:
+            one.kill()
         assert process.stdout is not None
         process.stdout.read()
     (left,) = set(own_images(bench)) - set(before)
