@@ -112,6 +112,15 @@ class Workbench:
         """`pulumi preview` with the changed properties shown."""
         return self.run(*self.pulumi_argv("preview", stack, "--diff", *options))
 
+    def pin(self, stack: str, image_id: str) -> None:
+        """Pin an image in the stack's file, below the channel that it would take from.
+
+        Raises:
+            ValueError: The file does not name one such channel.
+        """
+        line = rf"\g<0>\n  golden-image:image: {image_id}"
+        self.edit(self.stack_file(stack).relative_to(self.folder), "^  golden-image:from: .*", line)
+
     def outputs(self, stack: str) -> dict[str, Any]:
         """The stack's outputs."""
         done = subprocess.run(

@@ -63,6 +63,13 @@ def parameter_history(ssm: Any, name: str) -> list[PointerVersion]:
     return sorted(versions, key=lambda entry: entry.version, reverse=True)
 
 
+def launch_subnet(ec2: Any, subnet_id: str | None) -> Any:
+    """The subnet of that id as EC2 describes it; without an id the first default subnet by zone; or None."""
+    wanted = ("subnet-id", subnet_id) if subnet_id else ("default-for-az", "true")
+    answer = ec2.describe_subnets(Filters=[{"Name": wanted[0], "Values": [wanted[1]]}])
+    return min(answer["Subnets"], key=lambda subnet: subnet["AvailabilityZone"], default=None)
+
+
 @contextmanager
 def asking(purpose: str, *, region: str, profile: str | None = None) -> Generator[None]:
     """Turn what botocore raises into an error that says what was wanted and how AWS was reached.

@@ -327,10 +327,8 @@ class Catalog:
         Raises:
             PipelineError: AWS could not be asked.
         """
-        wanted = ("subnet-id", subnet_id) if subnet_id else ("default-for-az", "true")
         with self._asking("look subnets up"):
-            answer = self._ec2.describe_subnets(Filters=[{"Name": wanted[0], "Values": [wanted[1]]}])
-        found = min(answer["Subnets"], key=lambda subnet: subnet["AvailabilityZone"], default=None)
+            found = aws.launch_subnet(self._ec2, subnet_id)
         return None if found is None else _subnet(found)
 
     def _client(self, service: str) -> Any:

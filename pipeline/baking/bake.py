@@ -70,7 +70,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             f"{image_id} is not, and `python -m pipeline retire` removes it in time"
         )
         return _result(first, key=key, region=region, images={}, run_uuid=None)
-    image = catalog.image(image_id)
+    image = first or catalog.image(image_id)
     if image is None:
         raise PipelineError(
             f"{image_id}, which Packer has just made, is not there",

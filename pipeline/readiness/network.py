@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline import aws
 from pipeline.readiness import template
 from pipeline.readiness.findings import Subject
 
@@ -80,11 +81,7 @@ def check(account: Account, stack: Stack) -> Iterator[Finding]:
 
 def find(account: Account, subnet_id: str | None) -> Mapping[str, Any] | None:
     """The subnet, or the default one that a launch without a subnet would take, or None."""
-    wanted = ("subnet-id", subnet_id) if subnet_id else ("default-for-az", "true")
-    answer = account.client("ec2").describe_subnets(Filters=[{"Name": wanted[0], "Values": [wanted[1]]}])
-    found: Mapping[str, Any] | None = min(
-        answer["Subnets"], key=lambda subnet: subnet["AvailabilityZone"], default=None
-    )
+    found: Mapping[str, Any] | None = aws.launch_subnet(account.client("ec2"), subnet_id)
     return found
 
 

@@ -97,7 +97,7 @@ class TestInPreview:
         )
 
     def test_a_pin_that_does_not_exist(self, bench: Workbench) -> None:
-        bench.edit(PROD, r"(  golden-image:from: .*)", r"\1\n  golden-image:image: ami-0123456789abcdef0")
+        bench.pin("prod", "ami-0123456789abcdef0")
         refused(
             bench.preview("prod"),
             "the pinned image ami-0123456789abcdef0 does not exist",

@@ -17,7 +17,7 @@ from lab.workbench import Run, Workbench
 from tests.e2e.registry import Registry, registry, remove
 from tests.policies import POLICIES, actions, document, not_in_the_lab
 
-DEV, PROD = "lab/stacks/Pulumi.dev.yaml", "lab/stacks/Pulumi.prod.yaml"
+DEV = "lab/stacks/Pulumi.dev.yaml"
 FAILING_CHECK = 'def test_never(host):\n    assert host.file("/nowhere").exists\n'
 REVIEWER, BAKER, PROMOTER = "a-reviewer", "a-baker", "a-promoter"
 """Who tries what the policy of a preview, a bake, a promotion does not allow; so that it does not count as needed."""
@@ -101,7 +101,7 @@ def test_promoting_and_rolling_back_need_no_more_than_their_policy(cast: Cast) -
     succeeded(cast.up("promote", "prod"))
     first = bench.outputs("prod")["imageId"]
     second = cast.images.validated("web", 1)[0]
-    pin(bench, second)
+    bench.pin("prod", second)
     succeeded(cast.up("promote", "prod"))
     assert bench.holders("web", "prod") == [second]
     config = str(bench.stack_file("prod"))
@@ -211,7 +211,3 @@ def test_no_needed_action_is_missing_and_none_is_unused(cast: Cast) -> None:
     assert missing == []
     assert unused == []
     assert seen == [], "the lab does see them: strike them from iam/not-in-the-lab.yaml"
-
-
-def pin(bench: Workbench, image: str) -> None:
-    bench.edit(PROD, "^  golden-image:from: .*", rf"\g<0>\n  golden-image:image: {image}")
