@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,15 +30,20 @@ def find(settings: LabSettings) -> dict[str, list[str]]:
 
 def _processes(settings: LabSettings) -> list[str]:
     """Keeper, server and machines of this lab, by their command lines and environment."""
-    mark = str(settings.state_dir)
+    inside = _inside(settings)
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         line = process.info["cmdline"] or []
-        if any(mark in word for word in line) or (
+        if any(inside.search(word) for word in line) or (
             "-m" in line and ("lab.keeper" in line or "lab.server" in line) and _is_of(process, settings)
         ):
             found.append(f"{Path(line[0]).name} ({process.info['pid']})")
     return found
+
+
+def _inside(settings: LabSettings) -> re.Pattern[str]:
+    """Matches the lab's folder and what is in it, but not ``…/test2`` for the lab ``test``."""
+    return re.compile(re.escape(str(settings.state_dir)) + r"(?![^/])")
 
 
 def _is_of(process: psutil.Process, settings: LabSettings) -> bool:
@@ -49,9 +55,9 @@ def _is_of(process: psutil.Process, settings: LabSettings) -> bool:
 
 def _mounts(settings: LabSettings) -> list[str]:
     """Mounts below the lab's folder that this process can see (the lab's own are in its namespace)."""
-    mark = str(settings.state_dir)
+    inside = _inside(settings)
     return [
         target
         for _, target, *_ in (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
-        if target.startswith(mark)
+        if inside.match(target)
     ]
