@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from components.image_build import ImageBuild
 from components.image_validation import ClonePlace, CloneShape, ImageValidation
-from pipeline.baking.bakekey import ingredients, split_variables, template_variables
+from pipeline.baking.bakekey import ingredients
+from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
 from pipeline.validation.suite import suite_digest
 

@@ -10,6 +10,15 @@ locals {
     BakeKey   = var.bake_key
     Role      = var.image_role
   }
+
+  # As YAML. `!unsafe` is Ansible's word for data: it is never a template. `{` is escaped, because Packer's plugins
+  # expand Go templates in their arguments.
+  playbook_values = "{${join(", ", [for name, value in {
+    image_role    = var.image_role
+    image_version = var.image_version
+    image_build   = var.bake_key
+    image_commit  = var.git_commit
+  } : "${name}: !unsafe ${replace(jsonencode(value), "{", "\\u007b")}"])}}"
 }
 
 source "amazon-ebs" "web-base" {
@@ -77,18 +86,10 @@ build {
   }
 
   provisioner "ansible" {
-    playbook_file = "${path.root}/ansible/image.yml"
-    user          = var.ssh_username
-    use_proxy     = false
-    extra_arguments = [
-      "--extra-vars",
-      jsonencode({
-        image_role    = var.image_role
-        image_version = var.image_version
-        image_build   = var.bake_key
-        image_commit  = var.git_commit
-      }),
-    ]
+    playbook_file   = "${path.root}/ansible/image.yml"
+    user            = var.ssh_username
+    use_proxy       = false
+    extra_arguments = ["--extra-vars", local.playbook_values]
     ansible_env_vars = [
       "ANSIBLE_CONFIG=${path.root}/ansible/ansible.cfg",
     ]
@@ -114,9 +115,8 @@ build {
     output     = var.manifest_path
     strip_path = true
     custom_data = {
-      bake_key      = var.bake_key
-      image_name    = local.image_name
-      image_version = var.image_version
+      bake_key   = var.bake_key
+      image_name = local.image_name
     }
   }
 }

@@ -15,12 +15,23 @@ variable "image_version" {
   type        = string
   description = "Version that the image's page and its tag ImageVersion name."
   default     = "1.0.0"
+
+  # It is the value of a tag, in which the amazon plugin expands Go templates.
+  validation {
+    condition     = !can(regex("\\{[{%#]|[[:cntrl:]]", var.image_version))
+    error_message = "The image_version must be plain text on one line, without {{, {% and {#."
+  }
 }
 
 variable "image_name_prefix" {
   type        = string
   description = "Beginning of the image's name; time and run make it unique."
   default     = "web-base"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9()\\[\\] ./'@_-]+$", var.image_name_prefix))
+    error_message = "The image_name_prefix may hold letters, digits, spaces and ()[]./'@_- (EC2's CreateImage)."
+  }
 }
 
 variable "ssh_username" {

@@ -5,93 +5,24 @@ Imports neither pulumi nor botocore.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError
+from pipeline.baking.variables import ACCESS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-ACCESS_FILE = "access.pkr.hcl"
-"""Declares how Packer reaches AWS and the builder; nothing of it goes into an image."""
 
 CHECKS_FOLDER = "checks"
 """Runs against an image, and is not in it."""
 
 OUTPUT_FILES = ("manifest.json",)
 
-FACTS = frozenset({"region", "bake_key", "git_commit", "manifest_path"})
-"""Template variables that a bake sets itself."""
-
 KEY_LENGTH = 32
 DIGEST_LENGTH = 16
-
-# `packer fmt` writes a block's header on one line and at its start, and `make lint` insists on it.
-_VARIABLE = re.compile(r'^variable\s+"([^"]+)"', re.MULTILINE)
-
-
-class TemplateVariables(NamedTuple):
-    """Names of a template's variables: those that shape the image, and those that only reach for AWS."""
-
-    content: frozenset[str]
-    access: frozenset[str]
-
-
-def template_variables(folder: Path) -> TemplateVariables:
-    """The variables that the template in `folder` declares.
-
-    Raises:
-        PipelineError: There is no template.
-    """
-    content: set[str] = set()
-    access: set[str] = set()
-    files = sorted(folder.glob("*.pkr.hcl"))
-    if not files:
-        raise PipelineError(
-            "there is no Packer template",
-            seen=f"no *.pkr.hcl in {folder.name}/",
-            change="run from the project's folder",
-        )
-    for path in files:
-        names = _VARIABLE.findall(path.read_text(encoding="utf-8"))
-        (access if path.name == ACCESS_FILE else content).update(names)
-    return TemplateVariables(frozenset(content), frozenset(access))
-
-
-def split_variables(
-    values: Mapping[str, Any], known: TemplateVariables, *, where: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sort variable values into content and access.
-
-    Args:
-        values: Name to value, as a person wrote them.
-        known: What the template declares.
-        where: The file and key in which they stand, for the error.
-
-    Raises:
-        PipelineError: The template has no such variable, or a bake sets it itself.
-    """
-    settable = sorted((known.content | known.access) - FACTS)
-    for name in values:
-        if name not in settable:
-            near = difflib.get_close_matches(name, settable, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise PipelineError(
-                f"the template has no variable that could be set as {name!r}{hint}",
-                seen=f"{name}: {values[name]!r}",
-                allowed=", ".join(settable),
-                change=where,
-            )
-    return (
-        {name: value for name, value in values.items() if name in known.content},
-        {name: value for name, value in values.items() if name in known.access},
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

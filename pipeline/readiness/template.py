@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import hcl2
 
-from pipeline.baking.bakekey import FACTS, split_variables, template_variables
+from pipeline.baking.variables import FACTS, split_variables, template_variables
 from pipeline.errors import PipelineError
 from pipeline.readiness import programs
 from pipeline.readiness.findings import Subject

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.baking.bakekey import ingredients, split_variables, template_variables
-from pipeline.errors import PipelineError
+from pipeline.baking.bakekey import ingredients
 
 
 def bake_key(*arguments: Any, **values: Any) -> str:
@@ -87,41 +86,6 @@ def test_order_of_values_does_not_count(template: Path) -> None:
     assert bake_key(template, content={"a": 1, "b": [2]}, serial=1) == bake_key(
         template, content={"b": [2], "a": 1}, serial=1
     )
-
-
-def test_template_variables(template: Path) -> None:
-    content, access = template_variables(template)
-    assert content == {"image_version", "ssh_username"}
-    assert access == {"region", "subnet_id"}
-
-
-def test_no_template(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="no Packer template"):
-        template_variables(tmp_path)
-
-
-def test_split(template: Path) -> None:
-    values = {"image_version": "1.1.0", "subnet_id": "subnet-1"}
-    assert split_variables(values, template_variables(template), where="x") == (
-        {"image_version": "1.1.0"},
-        {"subnet_id": "subnet-1"},
-    )
-
-
-@pytest.mark.parametrize("name", ["image_verson", "region"])
-def test_a_variable_that_cannot_be_set(name: str, template: Path) -> None:
-    with pytest.raises(PipelineError) as caught:
-        split_variables({name: "1"}, template_variables(template), where="Pulumi.dev.yaml, golden-image:bake")
-    text = str(caught.value)
-    assert f"{name}: '1'" in text
-    assert "image_version, ssh_username, subnet_id" in text
-    assert "Pulumi.dev.yaml" in text
-
-
-def test_the_real_template_declares_what_a_bake_sets() -> None:
-    known = template_variables(Path("packer"))
-    assert {"region", "bake_key", "git_commit", "manifest_path"} <= known.access
-    assert {"image_role", "image_version", "ssh_username", "source_image_name"} <= known.content
 
 
 def test_importing_it_costs_neither_pulumi_nor_boto3() -> None:
