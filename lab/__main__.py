@@ -11,11 +11,13 @@ import json
 import shlex
 import shutil
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
+import httpx
 import typer
 
-from lab import environment, keeper, leftovers, locks
+from lab import environment, keeper, leftovers, locks, manners
 from lab import settings as lab_settings
 from lab.errors import LabError
 
@@ -31,12 +33,34 @@ STATUS_DOWN = 3
 
 
 @app.command()
-def up() -> None:
-    """Start the lab; nothing happens if it is up already."""
+def up(
+    names: Annotated[
+        str,
+        typer.Argument(metavar="[NAME,…]", help="With --manners: only these, or none.", show_default=False),
+    ] = "",
+    *,
+    with_manners: Annotated[
+        bool,
+        typer.Option("--manners", help="Answer as late and as stale as AWS does; kept until said otherwise."),
+    ] = False,
+) -> None:
+    """Start the lab; nothing happens if it is up already, but that the manners change."""
     settings = lab_settings.load()
+    choice = _choice(names) if with_manners else None
+    if names and choice is None:
+        raise LabError(f"{names!r} is not an option", hint=f"python -m lab up --manners {names}")
     fresh = keeper.up(settings)
     environment.install_plugins(settings)
+    if choice is not None:
+        answer = httpx.put(f"{settings.endpoint}/lab-api/manners", json=asdict(choice))
+        answer.raise_for_status()
     print(f"lab {settings.name}: {'up' if fresh else 'was up already'}, answers on {settings.endpoint}")
+
+
+def _choice(names: str) -> manners.Choice:
+    """What `--manners` asks for: all, unless some are named."""
+    given = {"": manners.NAMES, "none": ()}.get(names, names.split(","))
+    return manners.Choice.of(given)
 
 
 @app.command()
@@ -65,12 +89,15 @@ def status(
     settings = lab_settings.load()
     is_up = keeper.running(settings) is not None
     found = leftovers.find(settings)
+    chosen = manners.kept(settings.manners_file).names
     if as_json:
-        print(json.dumps({"lab": settings.name, "up": is_up, "endpoint": settings.endpoint, "host": found}))
+        answer = {"lab": settings.name, "up": is_up, "endpoint": settings.endpoint, "host": found}
+        print(json.dumps({**answer, "manners": chosen}))
     else:
         print(f"lab {settings.name}: {'up, answers on ' + settings.endpoint if is_up else 'down'}")
         for kind, names in found.items():
             print(f"  {kind:<15} {', '.join(names) if names else 'none'}")
+        print(f"  {'manners':<15} {', '.join(chosen) if chosen else 'none'}")
     if not is_up:
         raise typer.Exit(STATUS_LEFT_BEHIND if any(found.values()) else STATUS_DOWN)
 

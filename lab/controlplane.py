@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
@@ -16,12 +17,18 @@ from lab import account, faults, moto_gaps
 from lab import settings as lab_settings
 from lab.calls import Caller, CallLog
 from lab.dataplane import DataPlane
+from lab.errors import LabError
+from lab.manners import Choice
+from lab.manners.base import Call
+from lab.manners.later import Later
+from lab.manners.registry import Manners
 from lab.permissions import Permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lab.layers import LayerStore
+    from lab.manners.base import Answer
     from lab.settings import LabSettings
 
 log = logging.getLogger("lab")
@@ -45,17 +52,24 @@ class ControlPlane:
 
     def __init__(self, settings: LabSettings, store: LayerStore, *, save: Callable[[], None]) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        self.later = Later()
         self._save = save
         self.calls = CallLog()
         self.faults = faults.Faults()
         self.permissions = Permissions(self._tags_of)
-        self.machines = DataPlane(settings, store, control=lambda: self._lock, changed=self.save)
+        self.machines = DataPlane(settings, store, control=lambda: self.lock, changed=self.save)
         moto_gaps.fill(self.machines.console)
+        self.manners = Manners(self, settings.manners_file)
+
+    def finish(self) -> None:
+        """Carry out what has been answered and not yet done."""
+        self.later.finish()
+        self.save()
 
     def save(self) -> None:
         """Keep moto's state, with no call in between."""
-        with self._lock:
+        with self.lock:
             self._save()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -67,63 +81,82 @@ class ControlPlane:
             return self._lab_api(environ, start_response)
         form = _read_form(environ)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        action = (form.get("Action") or target.split(".")[-1:] or [""])[0]
-        caller = Caller.of(environ)
-        refused = self.permissions.refusal(caller, action, _read_arguments(environ, form, target))
-        fault = None if refused else self.faults.strike(action)
-        if refused:
-            answer, body = _denied(refused, caller.service, json_protocol=bool(target))
-        elif fault is None:
-            answer, body = self._carry_out(action, form, environ, json_protocol=bool(target))
-        elif fault.kind == "lost":
-            self._carry_out(action, form, environ, json_protocol=bool(target))
-            self.calls.add(caller, action, 0)
+        call = Call(
+            caller=Caller.of(environ),
+            action=(form.get("Action") or target.split(".")[-1:] or [""])[0],
+            arguments=_read_arguments(environ, form, target),
+            form=form,
+            environ=environ,
+            json_protocol=bool(target),
+        )
+        answered = self._answer(call)
+        if answered is None:
+            self.calls.add(call.caller, call.action, 0)
             faults.break_connection(environ)
             return []
-        elif fault.kind == "ignored":
-            answer, body = ["200 OK", JSON], [json.dumps({"Version": 0, "Tier": "Standard"}).encode()]
-        else:
-            answer, body = faults.refusal(fault, json_protocol=bool(target))
-        self.calls.add(caller, action, int(answer[0].split()[0]))
+        answer, body = answered
+        self.calls.add(call.caller, call.action, int(answer[0].split()[0]))
         start_response(*answer)
         return body
 
-    def _carry_out(
-        self, action: str, form: dict[str, list[str]], environ: dict[str, Any], *, json_protocol: bool
-    ) -> tuple[list[Any], list[bytes]]:
-        """Let moto answer, and the machines follow."""
-        if action == "RunInstances":
-            _default_subnet(environ, form)
+    def _answer(self, call: Call) -> Answer | None:
+        """The answer, or None if the caller never gets one."""
+        refused = self.permissions.refusal(call.caller, call.action, call.arguments)
+        if refused:
+            return _denied(refused, call.caller.service, json_protocol=call.json_protocol)
+        fault = self.faults.strike(call.action)
+        if fault is None:
+            return self.manners.answer(call)
+        if fault.kind == "lost":
+            self.manners.answer(call)
+            return None
+        if fault.kind == "ignored":
+            return ["200 OK", JSON], [json.dumps({"Version": 0, "Tier": "Standard"}).encode()]
+        return faults.refusal(fault, json_protocol=call.json_protocol)
+
+    def allowed(self, caller: Caller, action: str) -> bool:
+        """Whether somebody may call a read-only action of EC2."""
+        return self.permissions.refusal(Caller(caller.key, "ec2"), action, {}) is None
+
+    def ask(self, call: Call) -> Answer:
+        """What moto answers; neither the machines nor the kept state follow."""
+        if call.action == "RunInstances":
+            _default_subnet(call.environ, call.form)
         answer: list[Any] = []
-        with self._lock:
+        with self.lock:
             # The body is taken while the lock is held: moto renders it from live objects.
             try:
-                body = list(self._moto(environ, lambda *args: answer.extend(args)))
+                body = list(self._moto(call.environ, lambda *args: answer.extend(args)))
             except NotImplementedError as error:
-                log.info("%s: %s", action, error)
+                log.info("%s: %s", call.action, error)
                 answer, body = ["500 Not implemented", []], []
         if answer[0].startswith("500"):
             # moto's own page for what it does not do is HTML, which no client of EC2 can read.
-            answer, body = _internal_error(action, json_protocol=json_protocol)
-        if not READ_ONLY.match(action):
-            if action == "RebootInstances":
-                self.machines.reboot(v[0] for k, v in form.items() if k.startswith("InstanceId."))
+            return _internal_error(call.action, json_protocol=call.json_protocol)
+        return answer, body
+
+    def carry_out(self, call: Call) -> Answer:
+        """Let moto answer, and the machines follow."""
+        answer, body = self.ask(call)
+        if not READ_ONLY.match(call.action):
+            if call.action == "RebootInstances":
+                self.machines.reboot(v[0] for k, v in call.form.items() if k.startswith("InstanceId."))
             try:
                 self.machines.reconcile()
             except Exception:
                 # EC2's own words for "it is us, not you", so that a client's parser can read them.
-                log.exception("the machines could not follow %s", action)
-                answer, body = _internal_error(action, json_protocol=json_protocol)
+                log.exception("the machines could not follow %s", call.action)
+                answer, body = _internal_error(call.action, json_protocol=call.json_protocol)
             self.save()
-            log.info("%s -> %s", action or environ.get("PATH_INFO"), answer[0])
+            log.info("%s -> %s", call.action or call.environ.get("PATH_INFO"), answer[0])
         return answer, body
 
     def _tags_of(self, resource_id: str) -> dict[str, str]:
-        with self._lock:
+        with self.lock:
             return account.tags_of(resource_id)
 
     def _lab_api(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """GET or DELETE calls; PUT permissions; GET (the actions struck so far) or PUT faults; PUT crowd."""
+        """GET or DELETE calls; PUT permissions; GET (the actions struck so far) or PUT faults, manners; PUT crowd."""
         found: Any = {}
         match environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix(LAB_API):
             case "GET", "calls":
@@ -136,8 +169,16 @@ class ControlPlane:
                 found = self.faults.struck
             case "PUT", "faults":
                 self.faults.set([faults.Fault.of(rule) for rule in _read_json(environ)])
+            case "GET", "manners":
+                found = asdict(self.manners.choice)
+            case "PUT", "manners":
+                try:
+                    self.manners.set(Choice.of(_read_json(environ)))
+                except LabError as error:
+                    start_response("400 Bad Request", JSON)
+                    return [json.dumps(str(error)).encode()]
             case "PUT", "crowd":
-                with self._lock:
+                with self.lock:
                     account.crowd(**_read_json(environ))
             case _:
                 start_response("404 Not Found", JSON)

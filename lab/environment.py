@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 KEY = "lab"
 """The access key id of whoever is nobody in particular."""
 
+ONLOOKER = "onlooker"
+"""The access key id of whoever looks at the account as it is, and acts at once: no manner touches such a call."""
+
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "lab"}
 """moto takes any; these are not secret, and no real ones must be used against the lab."""
 

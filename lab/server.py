@@ -71,6 +71,7 @@ def serve(keeper_pipe: int, ready_pipe: int) -> None:
     os.close(ready_pipe)
     log.info("the lab answers on %s", settings.endpoint)
     server.serve_forever()
+    control.finish()
     control.machines.power_off()
     control.save()
     # The keeper does this too; but the keeper may be why this process ends.

@@ -80,6 +80,11 @@ class LabSettings:
         return self.state_dir / "layers"
 
     @property
+    def manners_file(self) -> Path:
+        """Which of AWS's manners the lab has."""
+        return self.state_dir / "manners.json"
+
+    @property
     def log_file(self) -> Path:
         """What the lab's processes print."""
         return self.state_dir / "lab.log"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from lab import environment
+from lab import environment, manners
 from lab import settings as lab_settings
 from lab.errors import LabError
 
@@ -147,8 +147,8 @@ class Workbench:
         self.edit("lab/stacks/Pulumi.dev.yaml", r"image_version: .*", f"image_version: {version}")
         self.commit(f"web {version}")
 
-    def client(self, service: str, key: str = environment.KEY) -> Any:
-        """A boto3 client of the lab, of whoever has that access key id."""
+    def client(self, service: str, key: str = environment.ONLOOKER) -> Any:
+        """A boto3 client of the lab, of whoever has that access key id; the onlooker sees what is so, at once."""
         return environment.client(self.settings, service, key)
 
     def calls(self) -> list[dict[str, Any]]:
@@ -172,6 +172,11 @@ class Workbench:
         """The actions that a rule has struck so far."""
         found: list[str] = httpx.get(f"{self.settings.endpoint}/lab-api/faults").json()
         return found
+
+    def set_manners(self, *names: str, seed: int = manners.SEED) -> None:
+        """Let the lab have exactly these of AWS's manners (`lab.manners`)."""
+        body = {"names": names, "seed": seed}
+        httpx.put(f"{self.settings.endpoint}/lab-api/manners", json=body).raise_for_status()
 
     def crowd(self, count: int, **tags: str) -> None:
         """Let the account have so many images more (`lab.account.crowd`)."""

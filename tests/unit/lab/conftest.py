@@ -49,5 +49,6 @@ def ec2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     client.close()
     server.shutdown()
     thread.join()
+    control.finish()
     server.server_close()
     BackendDict.reset()

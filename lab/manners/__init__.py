@@ -1,0 +1,61 @@
+"""AWS's manners: how it answers late, stale or not at all, where moto answers at once and for good.
+
+Each is a class with a name and with the source that it rests on. All are off unless asked for:
+`python -m lab up --manners [NAME,…]`, or at run time by PUT /lab-api/manners. Calls of `environment.ONLOOKER`
+see the account as it is: a test looks with that key at what has come of the program's calls.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = ("late-image-parameters",)
+"""All of them."""
+
+SEED = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which manners are on.
+
+    Attributes:
+        names: Of `NAMES`.
+        seed: Of all chance: the same one and the same order of calls give the same answers.
+    """
+
+    names: tuple[str, ...] = ()
+    seed: int = SEED
+
+    @classmethod
+    def of(cls, given: Any) -> Choice:
+        """From JSON: a list of names, or an object.
+
+        Raises:
+            LabError: A name is not known.
+        """
+        values = given if isinstance(given, dict) else {"names": given}
+        names = tuple(name for name in NAMES if name in values["names"])
+        unknown = sorted(set(values["names"]) - set(NAMES))
+        if unknown:
+            raise LabError(
+                f"there is no manner called {', '.join(unknown)}",
+                hint=f"those that there are: {', '.join(NAMES)}",
+            )
+        return cls(**{**values, "names": names})
+
+    def keep(self, path: Path) -> None:
+        """Write it to a file, for the next start."""
+        path.write_text(json.dumps(asdict(self)))
+
+
+def kept(path: Path) -> Choice:
+    """What `Choice.keep` wrote; none are on if it never did."""
+    return Choice.of(json.loads(path.read_text())) if path.exists() else Choice()

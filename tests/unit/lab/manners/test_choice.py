@@ -1,0 +1,40 @@
+"""Which manners a lab has: by name, kept over a restart."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lab.errors import LabError
+from lab.manners import NAMES, Choice, kept
+from lab.manners.registry import ALL
+
+
+def test_the_names_are_those_of_the_classes_and_each_has_a_source() -> None:
+    assert tuple(one.name for one in ALL) == NAMES
+    assert all("(" in (one.__doc__ or "") for one in ALL)
+
+
+def test_a_choice_survives_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "manners.json"
+    assert kept(path) == Choice()
+    choice = Choice.of({"names": list(NAMES[:1]), "seed": 7})
+    choice.keep(path)
+    assert kept(path) == choice
+
+
+def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(LabError, match=r"no manner called politeness\n.*late-image-parameters"):
+        Choice.of(["politeness"])
+
+
+def test_they_change_while_the_lab_is_up(ec2: Any, manners: Callable[..., None], tmp_path: Path) -> None:
+    url = f"{ec2.meta.endpoint_url}/lab-api/manners"
+    assert httpx.get(url).json()["names"] == []
+    httpx.put(url, json=list(NAMES)).raise_for_status()
+    assert httpx.get(url).json()["names"] == list(NAMES)
+    assert httpx.put(url, json=["politeness"]).status_code == 400
+    manners(seed=3)
+    assert httpx.get(url).json() == {"names": [], "seed": 3}
