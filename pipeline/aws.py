@@ -7,41 +7,48 @@ every AWS client.
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pipeline import causes
 from pipeline.errors import PipelineError
 from pipeline.model import PointerVersion
+from pipeline.patience import LONG, Patience, apply
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 30
-ATTEMPTS = 8
-"""Calls in all. botocore's standard mode waits at most 1, 2, 4, 8, 16, 20 … seconds between them, after throttling, a
-server's fault, or an answer that was lost."""
 
-
-def client(service: str, *, region: str, profile: str | None = None, attempts: int = ATTEMPTS) -> Any:
+def client(
+    service: str,
+    *,
+    region: str,
+    profile: str | None = None,
+    patience: Patience = LONG,
+) -> Any:
     """A client of one service.
+
+    A call that was throttled, met a server's fault, or got no answer or none that can be read, is made again until
+    the patience ends. A lost answer may belong to a call that did its work: callers make only calls that may be made
+    twice, or look afterwards.
 
     Args:
         service: Such as ``ec2``.
         region: AWS region.
         profile: AWS profile, or None for the environment's credentials.
-        attempts: Calls in all, where one would rather know soon.
+        patience: How long a call may take in all.
     """
     from botocore.config import Config  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
     config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=patience.connect,
+        read_timeout=patience.read,
+        retries={"mode": "standard", "total_max_attempts": 1},
     )
-    return Session(profile=profile).create_client(service, region_name=region, config=config)
+    made = Session(profile=profile).create_client(service, region_name=region, config=config)
+    apply(made, patience)
+    return made
 
 
 def parameter_history(ssm: Any, name: str) -> list[PointerVersion]:
@@ -85,35 +92,26 @@ def asking(purpose: str, *, region: str, profile: str | None = None) -> Generato
     try:
         yield
     except Exception as error:
-        told = _unanswered(purpose, error, region=region, profile=profile)
-        if told is None:
+        explained = explain(purpose, error, region=region, profile=profile)
+        if explained is None:
             raise
-        raise told from error
+        raise explained from error
 
 
-def _unanswered(purpose: str, error: Exception, *, region: str, profile: str | None) -> PipelineError | None:
-    """The error for a call that AWS did not answer as it should; None if this is not about AWS."""
-    # Whoever has not imported it cannot have raised it.
-    botocore = sys.modules.get("botocore.exceptions")
-    if botocore is None or not isinstance(error, (botocore.ClientError, botocore.BotoCoreError)):
+def explain(
+    purpose: str, error: Exception, *, region: str, profile: str | None = None
+) -> PipelineError | None:
+    """The error for a call that AWS did not answer as it should; None if this is not about AWS.
+
+    Args:
+        purpose: Such as ``look images up``.
+        error: What was raised.
+        region: AWS region.
+        profile: AWS profile, or None for the environment's credentials.
+    """
+    cause = causes.of(error, region=region, profile=profile)
+    if cause is None:
         return None
-    if isinstance(error, botocore.ClientError):
-        return PipelineError(
-            f"AWS refused to {purpose}",
-            seen=str(error),
-            allowed=f"credentials that may do it in {region}",
-            change="the credentials in the environment, or aws:profile and aws:region in the stack file",
-        )
-    if isinstance(error, (botocore.ConnectionError, botocore.HTTPClientError)):
-        return PipelineError(
-            f"could not {purpose}: AWS was not reached",
-            seen=str(error),
-            allowed="an endpoint that answers",
-            change="start what AWS_ENDPOINT_URL names, or unset it for AWS itself; check aws:region",
-        )
     return PipelineError(
-        f"could not {purpose}",
-        seen=str(error),
-        allowed=f"working credentials for {region}" + (f" in profile {profile}" if profile else ""),
-        change="the credentials in the environment, or aws:profile and aws:region in the stack file",
+        cause.what.format(purpose=purpose), seen=cause.seen, allowed=cause.allowed, change=cause.change
     )

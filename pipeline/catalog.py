@@ -20,6 +20,7 @@ from pipeline.model import (
     Subnet,
     pointer_name,
 )
+from pipeline.patience import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import ImageTypeDef, SubnetTypeDef
     from mypy_boto3_ssm import SSMClient
+
+    from pipeline.patience import Patience
 
 PENDING_DELAY_SECONDS = 15
 PENDING_ATTEMPTS = 80
@@ -42,14 +45,14 @@ class Catalog:
     Args:
         region: AWS region.
         profile: AWS profile, or None for the environment's credentials.
-        attempts: Calls in all, before one is given up.
+        patience: How long a call may take in all.
 
     ``AWS_ENDPOINT_URL`` is followed, as by every AWS client.
     """
 
-    def __init__(self, *, region: str, profile: str | None = None, attempts: int = aws.ATTEMPTS) -> None:
+    def __init__(self, *, region: str, profile: str | None = None, patience: Patience = SHORT) -> None:
         self.region = region
-        self._attempts = attempts
+        self._patience = patience
         self._profile = profile
 
     def image(self, image_id: str, owners: Sequence[str] = ("self",)) -> Image | None:
@@ -333,7 +336,7 @@ class Catalog:
 
     def _client(self, service: str) -> Any:
         with self._asking("open a session"):
-            return aws.client(service, region=self.region, profile=self._profile, attempts=self._attempts)
+            return aws.client(service, region=self.region, profile=self._profile, patience=self._patience)
 
     @cached_property
     def _ec2(self) -> EC2Client:

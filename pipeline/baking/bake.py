@@ -10,6 +10,7 @@ from pipeline.baking import packer
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_GIT_COMMIT, TAG_SOURCE_IMAGE
+from pipeline.patience import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     key, region = plan["bakeKey"], plan["region"]
     folder = packer.state_folder(key)
     with packer.only_one(folder) as lock:
-        catalog = Catalog(region=region)
+        catalog = Catalog(region=region, patience=LONG)
         image = _existing(catalog, key)
         if image is not None:
             packer.say(f"adopting {image.id}, which has this bake key ({key}): nothing to bake")

@@ -13,6 +13,8 @@ from botocore.parsers import ResponseParserError
 
 from pipeline import aws
 from pipeline.catalog import Catalog
+from pipeline.causes import EXPIRED, LATE, SIGNATURE, UNKNOWN
+from pipeline.patience import BRIEF
 from pipeline.readiness.findings import Subject
 
 if TYPE_CHECKING:
@@ -21,30 +23,11 @@ if TYPE_CHECKING:
     from pipeline.readiness.findings import Finding
     from pipeline.readiness.stacks import Place
 
-ATTEMPTS = 2
-"""Calls in all: a doctor rather tells soon."""
-
-DENIED = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "AuthorizationErrorException",
-        "UnauthorizedOperation",
-        "UnauthorizedAccess",
-    }
-)
-"""The services' words for "you may not"."""
-
 LONGEST = 300
 """Characters of an error that are shown."""
 
 UNANSWERED = (boto.BotoCoreError, ResponseParserError)
 """What botocore raises where no service answered; a page of a proxy's, say, is no answer."""
-
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-_UNKNOWN = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"})
-_SIGNATURE = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ class Account:
     @cached_property
     def catalog(self) -> Catalog:
         """Its images and channels."""
-        return Catalog(region=self.place.region, profile=self.place.profile or None, attempts=ATTEMPTS)
+        return Catalog(region=self.place.region, profile=self.place.profile or None, patience=BRIEF)
 
     def client(self, service: str) -> Any:
         """A client of one service.
@@ -90,7 +73,7 @@ class Account:
         if service not in self._clients:
             place = self.place
             self._clients[service] = aws.client(
-                service, region=place.region, profile=place.profile or None, attempts=ATTEMPTS
+                service, region=place.region, profile=place.profile or None, patience=BRIEF
             )
         return self._clients[service]
 
@@ -113,7 +96,8 @@ def who(account: Account) -> tuple[Finding, Identity | None]:
     subject = Subject("credentials", account.about)
     try:
         answer = account.client("sts").get_caller_identity()
-    except (boto.ClientError, *UNANSWERED) as error:
+    # botocore's ValueError: an endpoint that is no URL.
+    except (boto.ClientError, ValueError, *UNANSWERED) as error:
         return no_identity(subject, error, account.place), None
     identity = Identity(answer["Account"], answer["Arn"])
     return subject.ok(f"{identity.arn} in account {identity.account}"), identity
@@ -130,19 +114,19 @@ def no_identity(subject: Subject, error: Exception, place: Place) -> Finding:
             cause="this machine has no such profile; aws:profile or AWS_PROFILE names it",
             cure="aws:profile in the stack file, or AWS_PROFILE; `aws configure list-profiles` lists what there is",
         )
-    if isinstance(error, (boto.ConnectionError, boto.HTTPClientError)):
+    if isinstance(error, (boto.ConnectionError, boto.HTTPClientError, ResponseParserError, ValueError)):
         return _not_reached(subject, error, place)
     if isinstance(error, boto.ClientError):
         code = code_of(error)
         for codes, cause, cure in (
-            (_EXPIRED, f"{given} have expired", "log in again, or renew the token"),
+            (EXPIRED | LATE, f"{given} have expired", "log in again, or renew the token"),
             (
-                _UNKNOWN,
+                UNKNOWN,
                 f"AWS does not know {given} in {place.region}",
                 "check the key, and that the region is enabled",
             ),
             (
-                _SIGNATURE,
+                SIGNATURE,
                 "the secret key is wrong, or this machine's clock",
                 "check AWS_SECRET_ACCESS_KEY and the time",
             ),
@@ -166,7 +150,7 @@ def _not_reached(subject: Subject, error: Exception, place: Place) -> Finding:
     if endpoint:
         return subject.fail(
             said(error),
-            cause=f"{endpoint.partition('=')[0]} names an endpoint that does not answer",
+            cause=f"{endpoint.partition('=')[0]} names an endpoint that does not answer as AWS does",
             cure="start what it names, or unset it for AWS itself",
         )
     guess = close_region(place.region)
@@ -178,7 +162,7 @@ def _not_reached(subject: Subject, error: Exception, place: Place) -> Finding:
         )
     return subject.fail(
         said(error),
-        cause="AWS was not reached from this machine",
+        cause="AWS was not reached from this machine; what answered, if anything did, was not AWS",
         cure="check the network, proxy and name service",
     )
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from botocore import exceptions as boto
 
+from pipeline.causes import DENIED
 from pipeline.model import POINTER_ROOT, pointer_name
-from pipeline.readiness.account import DENIED, code_of, said
+from pipeline.readiness.account import code_of, said
 from pipeline.readiness.findings import Subject
 
 if TYPE_CHECKING:

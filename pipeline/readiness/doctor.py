@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from botocore import exceptions as boto
 
+from pipeline import aws
+from pipeline.causes import DENIED
 from pipeline.errors import PipelineError
 from pipeline.readiness import (
     account as accounts,
@@ -181,13 +183,13 @@ def _guarded(check: Check) -> list[Finding]:
     """What a check that was refused, or waited in vain, did not find out, is a finding too."""
     try:
         return list(check.run())
-    except boto.ClientError as error:
-        refused = accounts.code_of(error) in accounts.DENIED
-        cause = "the identity may not ask" if refused else "AWS did not answer the question"
-        cure = f"allow {error.operation_name}" if refused else "again later; by hand in AWS's console"
-        return [check.subject.not_checked(f"{cause}: {accounts.said(error)}", cure)]
-    except accounts.UNANSWERED as error:
-        return [check.subject.not_checked(accounts.said(error), "is that service reached from this machine?")]
+    except (boto.ClientError, *accounts.UNANSWERED) as error:
+        explained = aws.explain("look this up", error, region="this region")
+        assert explained is not None  # noqa: S101 - both are about AWS
+        cure = explained.change or "see the cause"
+        if isinstance(error, boto.ClientError) and accounts.code_of(error) in DENIED:
+            cure = f"allow {error.operation_name}"
+        return [check.subject.not_checked(f"{explained.what}: {accounts.said(error)}", cure)]
     except PipelineError as error:
         cause = f"{error.what}: {error.seen}" if error.seen else error.what
         return [check.subject.not_checked(cause, error.change or "see the cause")]

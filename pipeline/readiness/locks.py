@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import psutil
 
 from pipeline import aws
+from pipeline.patience import BRIEF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.readiness.stacks import Place
 
 _FOLDER = ".pulumi/locks/organization/{project}/{stack}"
-ATTEMPTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def find(url: str, *, project: str, stack: str, place: Place) -> list[Lock] | No
             "s3",
             region=query.get("region", place.region),
             profile=query.get("profile", place.profile) or None,
-            attempts=ATTEMPTS,
+            patience=BRIEF,
         )
         return [Lock.of(text) for text in _in_bucket(client, parts.netloc, f"{prefix}/")]
     return None

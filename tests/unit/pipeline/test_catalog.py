@@ -14,6 +14,7 @@ from pipeline.channels import words
 from pipeline.channels.request import Request
 from pipeline.channels.select import choose
 from pipeline.errors import PipelineError
+from pipeline.patience import Patience
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"  # moto's
@@ -73,7 +74,7 @@ def test_a_preview_asks_as_much_however_many_images_there_are(
 def test_nobody_answers(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(PipelineError, match="AWS was not reached") as caught:
-        Catalog(region=REGION, attempts=1).pointer("web", "prod")
+        Catalog(region=REGION, patience=Patience(seconds=0)).pointer("web", "prod")
     assert "AWS_ENDPOINT_URL" in str(caught.value)
 
 

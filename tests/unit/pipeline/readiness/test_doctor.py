@@ -18,9 +18,9 @@ SUBJECT = Subject("quota", "stack dev")
     [
         (
             boto.ClientError({"Error": {"Code": "AccessDenied", "Message": "m"}}, "GetX"),
-            "the identity may not ask",
+            "the identity may not look this up",
         ),
-        (boto.ClientError({"Error": {"Code": "InternalError", "Message": "m"}}, "GetX"), "did not answer"),
+        (boto.ClientError({"Error": {"Code": "InternalError", "Message": "m"}}, "GetX"), "out of order"),
         (boto.ConnectTimeoutError(endpoint_url="http://x"), "http://x"),
         (PipelineError("it is broken", seen="this"), "it is broken: this"),
         (subprocess.TimeoutExpired(["pulumi", "whoami"], 30), "30 seconds"),
