@@ -17,7 +17,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from lab import environment, keeper, leftovers, locks, manners
+from lab import environment, keeper, leftovers, locks, manners, redhat_like
 from lab import settings as lab_settings
 from lab.errors import LabError
 
@@ -61,6 +61,38 @@ def _choice(names: str) -> manners.Choice:
     """What `--manners` asks for: all, unless some are named."""
     given = {"": manners.NAMES, "none": ()}.get(names, names.split(","))
     return manners.Choice.of(given)
+
+
+@app.command()
+def redhat(
+    *,
+    registration_seconds: Annotated[
+        int, typer.Option(min=0, help="How long after its boot a machine registers.")
+    ] = redhat_like.REGISTRATION_SECONDS,
+) -> None:
+    """Publish a second source image in a lab that is up: Debian with what of RHEL 9 gets in an image's way."""
+    settings = _running()
+    redhat_like.ensure()
+    httpx.put(
+        f"{settings.endpoint}/lab-api/redhat",
+        json={"registration_seconds": registration_seconds},
+        timeout=60,
+    ).raise_for_status()
+    print(
+        f"{redhat_like.image_name()}: in a stack file's golden-image:bake, variables,\n"
+        f"  source_image_name: {redhat_like.image_name()}\n"
+        f'  source_image_owners: ["{redhat_like.OWNER}"]\n'
+        f"  ssh_username: {redhat_like.LOGIN_USER}\n"
+        f"and in its golden-image:validation\n"
+        f"  sshUser: {redhat_like.LOGIN_USER}"
+    )
+
+
+def _running() -> lab_settings.LabSettings:
+    settings = lab_settings.load()
+    if keeper.running(settings) is None:
+        raise LabError(f"the lab {settings.name!r} is not up", hint="start it with: make lab")
+    return settings
 
 
 @app.command()
@@ -129,9 +161,7 @@ def unlock(stack: Annotated[str, typer.Argument(help="The stack, such as dev.")]
 @app.command()
 def console(instance_id: Annotated[str, typer.Argument(metavar="ID", help="An instance id, i-…")]) -> None:
     """Print what a machine printed on its console (GetConsoleOutput)."""
-    settings = lab_settings.load()
-    if keeper.running(settings) is None:
-        raise LabError(f"the lab {settings.name!r} is not up", hint="start it with: make lab")
+    settings = _running()
     client = environment.client(settings, "ec2")
     try:
         answer = client.get_console_output(InstanceId=instance_id)

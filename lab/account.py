@@ -14,7 +14,7 @@ from moto.iam.models import iam_backends
 from moto.ssm.models import ParameterDict, ssm_backends
 from moto.sts.models import sts_backends
 
-from lab import base_image
+from lab import base_image, redhat_like
 from lab import settings as lab_settings
 from lab.dataplane import ec2
 from lab.layers import BASE
@@ -23,6 +23,7 @@ from lab.moto_gaps import ROOT_DEVICE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lab.dataplane import DataPlane
     from lab.layers import LayerStore
     from lab.settings import LabSettings
 
@@ -58,12 +59,21 @@ def prepare(settings: LabSettings, store: LayerStore) -> None:
     _way_out(backend)
     image_id = f"ami-{base_image.key():0<17}"
     distribution, codename = base_image.host_release()
+    publish(image_id, f"{distribution}-{codename}-amd64-lab", "The lab's base image", owner=SOURCE_OWNER)
+    store.add(image_id, [BASE])
+
+
+def publish(image_id: str, name: str, description: str, *, owner: str) -> None:
+    """Register a public image of another account, in place of one of the same name."""
+    backend = ec2()
+    for earlier in [image.id for image in backend.amis.values() if image.name == name]:
+        del backend.amis[earlier]
     backend.amis[image_id] = Ami(
         backend,
         image_id,
-        name=f"{distribution}-{codename}-amd64-lab",
-        description="The lab's base image",
-        owner_id=SOURCE_OWNER,
+        name=name,
+        description=description,
+        owner_id=owner,
         public=True,
         virtualization_type="hvm",
         architecture="x86_64",
@@ -71,9 +81,25 @@ def prepare(settings: LabSettings, store: LayerStore) -> None:
         root_device_name=ROOT_DEVICE,
         hypervisor="xen",
         creation_date=utcnow(),
-        region_name=zone,
+        region_name=f"{lab_settings.REGION}a",
     )
-    store.add(image_id, [BASE])
+
+
+def offer_redhat(machines: DataPlane, *, registration_seconds: int) -> str:
+    """Publish the source image like Red Hat's; returns its id.
+
+    Args:
+        machines: Those of the lab, which keep its layers.
+        registration_seconds: How long after its boot a machine registers.
+    """
+    image_id = redhat_like.image_id(registration_seconds)
+    with machines.images() as store:
+        asked = store.copy(image_id, redhat_like.ensure()) / redhat_like.ASKED
+        asked.parent.mkdir(exist_ok=True)
+        asked.write_text(f"{registration_seconds}\n")
+        publish(image_id, redhat_like.image_name(), redhat_like.DESCRIPTION, owner=redhat_like.OWNER)
+    machines.reconcile()
+    return image_id
 
 
 def crowd(count: int, tags: dict[str, str]) -> None:

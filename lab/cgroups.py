@@ -11,23 +11,53 @@ import os
 import re
 from pathlib import Path
 
+from lab.errors import LabError
+
 
 def hierarchies() -> list[Path]:
-    """Mount points that systemd in a machine uses: the unified one, and systemd's own where it is apart."""
+    """Mount points that a machine uses: the unified one and, where they are apart, systemd's own and memory's."""
     found = []
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, target, kind, options = line.split()[:4]
-        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
+        if kind == "cgroup2" or (kind == "cgroup" and {"name=systemd", "memory"} & set(options.split(","))):
             found.append(Path(target))
     return found
 
 
 def create(group: str) -> list[Path]:
     """Make `group` (a relative path) in each hierarchy and return the folders."""
-    folders = [root / group for root in hierarchies()]
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
+    folders = []
+    for root in hierarchies():
+        folder = root
+        for part in Path(group).parts:
+            controllers = folder / "cgroup.controllers"
+            if controllers.exists() and "memory" in controllers.read_text().split():
+                (folder / "cgroup.subtree_control").write_text("+memory")
+            folder /= part
+            folder.mkdir(exist_ok=True)
+        folders.append(folder)
     return folders
+
+
+def limit_memory(group: str, mebibytes: int) -> None:
+    """Let `group`, which `create` has made, have so much memory.
+
+    systemd in the machine takes the limit for the machine's size (ConditionMemory=), /proc/meminfo shows the host's.
+
+    Raises:
+        LabError: This host's kernel limits no memory.
+    """
+    limits = [
+        root / group / name for root in hierarchies() for name in ("memory.limit_in_bytes", "memory.max")
+    ]
+    there = [limit for limit in limits if limit.exists()]
+    if not there:
+        raise LabError(
+            "a machine's memory cannot be limited: no control group hierarchy has the controller memory",
+            hint="cgroup.controllers in /sys/fs/cgroup, or a cgroup mount of type memory, must name it",
+        )
+    for limit in there:
+        limit.write_text(str(mebibytes * 1024 * 1024))
 
 
 def remove(group: str) -> None:

@@ -156,35 +156,66 @@ class ControlPlane:
             return account.tags_of(resource_id)
 
     def _lab_api(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """GET or DELETE calls; PUT permissions; GET (the actions struck so far) or PUT faults, manners; PUT crowd."""
-        found: Any = {}
-        match environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix(LAB_API):
-            case "GET", "calls":
-                found = self.calls.rows()
-            case "DELETE", "calls":
-                self.calls.clear()
-            case "PUT", "permissions":
-                self.permissions.set(_read_json(environ))
-            case "GET", "faults":
-                found = self.faults.struck
-            case "PUT", "faults":
-                self.faults.set([faults.Fault.of(rule) for rule in _read_json(environ)])
-            case "GET", "manners":
-                found = asdict(self.manners.choice)
-            case "PUT", "manners":
-                try:
-                    self.manners.set(Choice.of(_read_json(environ)))
-                except LabError as error:
-                    start_response("400 Bad Request", JSON)
-                    return [json.dumps(str(error)).encode()]
-            case "PUT", "crowd":
-                with self.lock:
-                    account.crowd(**_read_json(environ))
-            case _:
-                start_response("404 Not Found", JSON)
-                return [b"{}\n"]
-        start_response("200 OK", JSON)
+        """Answer one of the lab's own calls: `_shown`, `_put` or `_delete`."""
+        name = environ["PATH_INFO"].removeprefix(LAB_API)
+        status = "200 OK"
+        try:
+            match environ["REQUEST_METHOD"]:
+                case "PUT":
+                    found = self._put(name, _read_json(environ))
+                case "DELETE":
+                    found = self._delete(name)
+                case _:
+                    found = self._shown(name)
+        except LabError as error:
+            status, found = "400 Bad Request", str(error)
+        except _NoSuchCallError:
+            status, found = "404 Not Found", {}
+        start_response(status, JSON)
         return [json.dumps(found).encode()]
+
+    def _delete(self, name: str) -> Any:
+        """DELETE calls."""
+        if name != "calls":
+            raise _NoSuchCallError
+        self.calls.clear()
+        return {}
+
+    def _shown(self, name: str) -> Any:
+        """GET calls, the faults' actions struck so far, manners."""
+        match name:
+            case "calls":
+                return self.calls.rows()
+            case "faults":
+                return self.faults.struck
+            case "manners":
+                return asdict(self.manners.choice)
+            case _:
+                raise _NoSuchCallError
+
+    def _put(self, name: str, body: Any) -> Any:
+        """PUT permissions, faults, manners, crowd, redhat."""
+        match name:
+            case "permissions":
+                self.permissions.set(body)
+            case "faults":
+                self.faults.set([faults.Fault.of(rule) for rule in body])
+            case "manners":
+                self.manners.set(Choice.of(body))
+            case "crowd":
+                with self.lock:
+                    account.crowd(**body)
+            case "redhat":
+                image_id = account.offer_redhat(self.machines, **body)
+                self.save()
+                return image_id
+            case _:
+                raise _NoSuchCallError
+        return {}
+
+
+class _NoSuchCallError(Exception):
+    """The lab has no such call of its own."""
 
 
 def _read_json(environ: dict[str, Any]) -> Any:

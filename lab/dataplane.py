@@ -13,9 +13,11 @@ import json
 import logging
 import shutil
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, StateReason
 
 from lab import settings as lab_settings
@@ -24,7 +26,7 @@ from lab.machine import Machine
 from lab.seed import Seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -105,6 +107,12 @@ class DataPlane:
                 self._store.drop(image_id, self._layers_in_use())
             self._save()
 
+    @contextmanager
+    def images(self) -> Iterator[LayerStore]:
+        """The layers and the control plane, while nothing else changes them."""
+        with self._lock, self._control():
+            yield self._store
+
     def _layers_in_use(self) -> Iterable[list[str]]:
         return [machine.layers for machine in self._machines.values()]
 
@@ -148,6 +156,7 @@ class DataPlane:
             network=self._settings.subnet,
             public_key=key.public_key if key else None,
             user_data=_decode(instance.user_data),
+            memory_mib=INSTANCE_TYPES[instance.instance_type]["MemoryInfo"]["SizeInMiB"],
         )
 
     def _destroy(self, machine: Machine) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,18 @@ class LayerStore:
         """Register an image made of `layers` (bottom first)."""
         self.images[image_id] = list(layers)
         self._save()
+
+    def copy(self, image_id: str, source: Path) -> Path:
+        """Register an image: a copy of a layer that was made elsewhere, over the base.
+
+        Returns:
+            The copy's folder.
+        """
+        target = self.folder / image_id
+        if not target.exists():
+            subprocess.run(["cp", "--archive", str(source), str(target)], check=True)
+        self.add(image_id, [BASE, image_id])
+        return target
 
     def freeze(self, image_id: str, below: list[str], upper: Path) -> list[str]:
         """Turn a stopped machine's writable folder into the top layer of a new image.

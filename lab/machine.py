@@ -68,6 +68,7 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: threading.Thread | None = None
         self._ending = False
+        self._memory_mib = 0
         for part in ("upper", "work", "root"):
             (folder / part).mkdir(parents=True, exist_ok=True)
 
@@ -112,6 +113,7 @@ class Machine:
         try:
             seed.write(root)
             self._ending = False
+            self._memory_mib = seed.memory_mib
             self._process = self._spawn()
         except BaseException:
             self._unmount()
@@ -127,10 +129,12 @@ class Machine:
             f"--network-bridge={self._bridge}", "--console=read-only", "--link-journal=no",
             "--resolv-conf=off", "--timezone=off",
         ]  # fmt: skip
+        groups = cgroups.create(self._cgroup)
+        cgroups.limit_memory(self._cgroup, self._memory_mib)
         console: BinaryIO
         with self._console_file.open("ab") as console:
             return subprocess.Popen(
-                cgroups.enter_and_run(cgroups.create(self._cgroup), argv),
+                cgroups.enter_and_run(groups, argv),
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
                 start_new_session=True,
             )  # fmt: skip

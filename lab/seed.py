@@ -25,6 +25,7 @@ class Seed:
         network: The subnet, whose first address is the way out.
         public_key: The instance's key pair, OpenSSH format, or None.
         user_data: What RunInstances was given, decoded.
+        memory_mib: The memory of the instance's type, which the machine cannot exceed.
     """
 
     instance_id: str
@@ -32,6 +33,7 @@ class Seed:
     network: IPv4Network
     public_key: str | None
     user_data: bytes
+    memory_mib: int
 
     @property
     def hostname(self) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from lab import environment, manners
+from lab import environment, manners, redhat_like
 from lab import settings as lab_settings
 from lab.errors import LabError
 
@@ -182,6 +182,17 @@ class Workbench:
         """Let the account have so many images more (`lab.account.crowd`)."""
         body = {"count": count, "tags": tags}
         httpx.put(f"{self.settings.endpoint}/lab-api/crowd", json=body, timeout=60).raise_for_status()
+
+    def offer_redhat(self, *, registration_seconds: int) -> str:
+        """Publish the source image like Red Hat's (`lab.redhat_like`), and let dev bake from it; returns its id."""
+        redhat_like.ensure()
+        body = {"registration_seconds": registration_seconds}
+        answer = httpx.put(f"{self.settings.endpoint}/lab-api/redhat", json=body, timeout=60)
+        image_id: str = answer.raise_for_status().json()
+        file = self.stack_file("dev").relative_to(self.folder)
+        for key, value in redhat_like.stack_values().items():
+            self.edit(file, rf"^( +{key}): .*", rf"\1: {value}")
+        return image_id
 
     def launch(self, template_id: str, version: str) -> Machine:
         """Start a machine from a launch template's version."""

@@ -21,6 +21,7 @@ def seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Seed:
         network=ipaddress.IPv4Network("172.31.0.0/20"),
         public_key="ssh-ed25519 AAAA test\n",
         user_data=b"#!/bin/sh\ntrue\n",
+        memory_mib=1024,
     )
 
 
