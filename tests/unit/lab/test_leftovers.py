@@ -38,8 +38,10 @@ def lab(folder: Path) -> settings.LabSettings:
 def test_a_machine_belongs_to_the_lab_in_whose_folder_it_is(tmp_path: Path) -> None:
     with process_with(f"--directory={tmp_path}/test2/machines/i-1/root") as pid:
         own, other = (leftovers.find(lab(tmp_path / name))["processes"] for name in ("test2", "test"))
-    assert own == [f"{Path(sys.executable).name} ({pid})"]
-    assert other == []
+    # Keeper and server of a lab of this name, if one is up, are found as well.
+    machine = f"{Path(sys.executable).name} ({pid})"
+    assert machine in own
+    assert machine not in other
 
 
 def test_a_mount_belongs_to_the_lab_in_whose_folder_it_is(
