@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import random
 import re
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.causes import out_of_order, throttled
+from pipeline.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,8 +100,7 @@ class _Again:
             return None
         if passed > SAID_AFTER_SECONDS and _SAID not in context:
             context[_SAID] = True
-            sys.stderr.write(f"==> AWS: {operation.name} is tried again for {left:.0f} s: {problem}\n")
-            sys.stderr.flush()
+            log("AWS", f"{operation.name} is tried again for {left:.0f} s: {problem}")
         return float(min(wait, left))
 
 

@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from pipeline import log
 from pipeline.baking import supervisor
 from pipeline.baking.diagnose import diagnose
 from pipeline.baking.manifest import Artifact, last_artifact
@@ -43,7 +43,7 @@ def state_folder(key: str) -> Path:
 
 def say(text: str) -> None:
     """One line of the step's own log."""
-    print(f"==> bake: {text}", file=sys.stderr, flush=True)  # noqa: T201 - a step's log is its stderr
+    log.log("bake", text)
 
 
 @contextmanager
@@ -94,20 +94,20 @@ def build(folder: Path, variables: Mapping[str, Any], lock: IO[str]) -> Artifact
         )
     values = folder / "variables.json"
     manifest = folder / "manifest.json"
-    log = folder / "packer.log"
+    output = folder / "packer.log"
     given = {name: value for name, value in variables.items() if value is not None}
     values.write_text(json.dumps({**given, "manifest_path": str(manifest)}))
     manifest.unlink(missing_ok=True)
-    log.unlink(missing_ok=True)
+    output.unlink(missing_ok=True)
     _check(["packer", "init", str(TEMPLATE)], "the Packer plugins cannot be installed")
     status = _supervised(
-        ["packer", "build", "-color=false", f"-var-file={values}", str(TEMPLATE)], log=log, lock=lock
+        ["packer", "build", "-color=false", f"-var-file={values}", str(TEMPLATE)], output=output, lock=lock
     )
-    text = log.read_text(errors="replace")
+    text = output.read_text(errors="replace")
     if status != 0:
-        raise _failure(status, text, log)
+        raise _failure(status, text, output)
     if not manifest.exists():
-        raise PipelineError("Packer ended well, but wrote no manifest", change=f"see {log}")
+        raise PipelineError("Packer ended well, but wrote no manifest", change=f"see {output}")
     return last_artifact(manifest.read_text(), build=BUILD_NAME)
 
 
@@ -123,9 +123,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "CHECKPOINT_DISABLE": "1", "PACKER_NO_COLOR": "1"}
 
 
-def _supervised(argv: list[str], *, log: Path, lock: IO[str]) -> int:
+def _supervised(argv: list[str], *, output: Path, lock: IO[str]) -> int:
     options = supervisor.Options(
-        log=str(log), watch=supervisor.engine_processes(), grace_seconds=GRACE_SECONDS
+        log=str(output), watch=supervisor.engine_processes(), grace_seconds=GRACE_SECONDS
     )
     with subprocess.Popen(
         supervisor.command_line(options, argv),
@@ -142,15 +142,14 @@ def _supervised(argv: list[str], *, log: Path, lock: IO[str]) -> int:
         while True:
             try:
                 for line in process.stdout:
-                    sys.stderr.write(line.decode(errors="replace"))
-                    sys.stderr.flush()
+                    log.show(line.decode(errors="replace").rstrip("\n"))
                 return process.wait()
             except KeyboardInterrupt:
                 say("interrupted; Packer cleans up")
                 process.stdin.close()
 
 
-def _failure(status: int, text: str, log: Path) -> PipelineError:
+def _failure(status: int, text: str, output: Path) -> PipelineError:
     if status == supervisor.INTERRUPTED:
         return PipelineError("the bake was interrupted, and has cleaned up", change="run it again")
     if _STARTED not in text:
@@ -165,5 +164,5 @@ def _failure(status: int, text: str, log: Path) -> PipelineError:
     return PipelineError(
         f"the bake failed: {known.cause}" if known else f"the bake failed (Packer's exit status {status})",
         seen="\n".join(lines[-TAIL_LINES:]),
-        change=f"{known.cure}\nthe whole log: {log}" if known else f"the whole log: {log}",
+        change=f"{known.cure}\nthe whole log: {output}" if known else f"the whole log: {output}",
     )

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from pipeline import aws
+from pipeline import aws, log
 from pipeline.cli import channels, readiness, review, steps
 from pipeline.errors import PipelineError
 
@@ -32,14 +32,14 @@ def main() -> None:
     try:
         app()
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        log.show(f"error: {error}")
         sys.exit(ERROR)
     except Exception as error:
         # A call to AWS outside of all others' nets; what is not about AWS is a fault of the program.
         explained = aws.explain("do that", error, region="this region")
         if explained is None:
             raise
-        print(f"error: {explained}", file=sys.stderr)  # noqa: T201
+        log.show(f"error: {explained}")
         sys.exit(ERROR)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201

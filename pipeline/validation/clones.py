@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -26,8 +26,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def say(text: str) -> None:
     """One line of the step's own log."""
     # In one piece: several machines tell at once.
-    sys.stderr.write(f"==> validate: {text}\n")
-    sys.stderr.flush()
+    log("validate", text)
 
 
 @dataclass(frozen=True)

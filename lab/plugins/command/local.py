@@ -14,6 +14,8 @@ from lab.plugins.server import Engine, Plugin, PluginError, serve
 
 VERSION = "1.2.1"
 SHELL = ["/bin/sh", "-c"]
+LONGEST_LINE = 64 * 1024
+"""A shown stream with a longer line is read no further (bufio.MaxScanTokenSize; pulumi-command, util.LogOutput)."""
 SHOWN = {
     "stdout": {"stdout"},
     "stderr": {"stderr"},
@@ -140,6 +142,7 @@ class LocalCommand(Resource):
             threading.Thread(
                 target=self._read,
                 args=(stream, apart[name], together, urn if name in SHOWN[logging] else None),
+                daemon=True,  # one that waits for ever does not keep the plugin alive
             )
             for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
         ]
@@ -164,11 +167,15 @@ class LocalCommand(Resource):
     ) -> None:
         assert stream is not None  # noqa: S101 - a pipe was asked for
         with stream:
-            for line in stream:
+            while line := stream.readline(LONGEST_LINE if urn is not None else -1):
                 lines.append(line)
                 together.append(line)
-                if urn is not None:
-                    self._engine.status(urn, line.decode(errors="replace").rstrip("\n"))
+                if urn is None:
+                    continue
+                if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                    # The official plugin's reader has given up; its pipe fills, and the command waits for ever.
+                    threading.Event().wait()
+                self._engine.status(urn, line.decode(errors="replace").rstrip("\n"))
 
 
 def _feed(stream: IO[bytes] | None, data: bytes) -> None:

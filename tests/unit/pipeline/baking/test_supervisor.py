@@ -159,7 +159,7 @@ from pipeline.baking import packer
 folder = pathlib.Path(sys.argv[1])
 with packer.only_one(folder) as lock:
     argv = [sys.executable, "-c", sys.argv[2], str(folder), "obedient"]
-    packer._supervised(argv, log=folder / "log", lock=lock)
+    packer._supervised(argv, output=folder / "log", lock=lock)
 """
 
 
