@@ -8,10 +8,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws
+from pipeline import aws, causes
 from pipeline.model import (
     POINTER_ROOT,
     TAG_BAKE_KEY,
+    TAG_BAKE_RUN,
     TAG_MANAGED_BY,
     TAG_SOURCE_IMAGE,
     Image,
@@ -23,7 +24,7 @@ from pipeline.model import (
 from pipeline.patience import SHORT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from mypy_boto3_ec2 import EC2Client
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 PENDING_DELAY_SECONDS = 15
 PENDING_ATTEMPTS = 80
 """How often a pending image is looked at: twenty minutes, which is what a large snapshot may take."""
+
+FILTER_VALUES = 200
+"""How many values EC2 takes in one filter."""
 
 _ABSENT_IMAGE = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable")
 
@@ -71,7 +75,7 @@ class Catalog:
         return None if found is None else _image(found, allowed_owner=False)
 
     def images(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        """Those of our own images that still exist, by id. One call, however many are asked for.
+        """Those of our own images that still exist, by id. A call for 200 of them.
 
         Raises:
             PipelineError: AWS could not be asked.
@@ -79,11 +83,8 @@ class Catalog:
         if not image_ids:
             return {}
         # A filter forgives ids of images that are gone; ImageIds does not.
-        with self._asking("look images up"):
-            answer = self._ec2.describe_images(
-                Owners=["self"], Filters=[{"Name": "image-id", "Values": list(image_ids)}]
-            )
-        return {found["ImageId"]: _image(found, allowed_owner=True) for found in answer["Images"]}
+        found = self._own("look images up", "image-id", image_ids)
+        return {image.id: image for image in found}
 
     def baked(self, bake_key: str) -> list[Image]:
         """Our images that bakes of a key have made, available or not yet; the oldest, which all use, first.
@@ -183,7 +184,7 @@ class Catalog:
         return {found["Name"]: found["Value"] for page in pages for found in page["Parameters"]}
 
     def descendants(self, image_id: str) -> list[Image]:
-        """Our images that were baked from an image, or from one that was; nearest first. A call a generation.
+        """Our images that were baked from an image, or from one that was; nearest first. A call for 200 parents.
 
         Raises:
             PipelineError: AWS could not be asked.
@@ -191,13 +192,9 @@ class Catalog:
         found: dict[str, Image] = {}
         parents = [image_id]
         while parents:
-            with self._asking(f"look up the images baked from {', '.join(parents)}"):
-                pages = list(
-                    self._ec2.get_paginator("describe_images").paginate(
-                        Owners=["self"], Filters=[{"Name": f"tag:{TAG_SOURCE_IMAGE}", "Values": parents}]
-                    )
-                )
-            children = [_image(child, allowed_owner=True) for page in pages for child in page["Images"]]
+            children = self._own(
+                f"look up the images baked from {image_id}", f"tag:{TAG_SOURCE_IMAGE}", parents
+            )
             parents = [child.id for child in children if child.id not in found and child.id != image_id]
             found |= {child.id: child for child in children if child.id in parents}
         return list(found.values())
@@ -209,8 +206,21 @@ class Catalog:
             PipelineError: AWS could not be asked.
         """
         with self._asking("list our images"):
-            pages = list(self._ec2.get_paginator("describe_images").paginate(Owners=["self"]))
+            pages = list(
+                self._ec2.get_paginator("describe_images").paginate(Owners=["self"], IncludeDisabled=True)
+            )
         return [_image(found, allowed_owner=True) for page in pages for found in page["Images"]]
+
+    def _own(self, purpose: str, filter_name: str, values: Sequence[str]) -> list[Image]:
+        """Our images that one of the values fits, disabled ones too."""
+        found: list[Image] = []
+        with self._asking(purpose):
+            paginator = self._ec2.get_paginator("describe_images")
+            for start in range(0, len(values), FILTER_VALUES):
+                fits = {"Name": filter_name, "Values": list(values[start : start + FILTER_VALUES])}
+                for page in paginator.paginate(Owners=["self"], Filters=[fits], IncludeDisabled=True):  # type: ignore[list-item]
+                    found += [_image(image, allowed_owner=True) for image in page["Images"]]
+        return found
 
     def used_images(self) -> dict[str, str]:
         """Image id to one thing that uses it: a machine, or a launch template version that can still be launched.
@@ -257,7 +267,7 @@ class Catalog:
         """
         filters = [
             {"Name": f"tag:{TAG_MANAGED_BY}", "Values": ["packer"]},
-            {"Name": "tag-key", "Values": [TAG_BAKE_KEY]},
+            {"Name": "tag-key", "Values": [TAG_BAKE_KEY, TAG_BAKE_RUN]},
         ]
         with self._asking("list the snapshots of bakes"):
             pages = list(
@@ -267,34 +277,43 @@ class Catalog:
                 )
             )
         return [
-            Snapshot(id=found["SnapshotId"], started=found["StartTime"])
+            Snapshot(
+                id=found["SnapshotId"],
+                started=found["StartTime"],
+                finished=TAG_BAKE_KEY in tags_of(found.get("Tags")),
+            )
             for page in pages
             for found in page["Snapshots"]
         ]
 
-    def deregister(self, image_id: str) -> None:
-        """Remove an image; its snapshots stay.
+    def deregister(self, image_id: str) -> str | None:
+        """Remove an image; its snapshots stay. One that is gone already is removed.
+
+        Returns:
+            Why EC2 refuses this image, or None.
 
         Raises:
-            PipelineError: AWS refused.
+            PipelineError: AWS could not be asked.
         """
         with self._asking(f"deregister {image_id}"):
-            self._ec2.deregister_image(ImageId=image_id)
+            return _refusal(
+                lambda: self._ec2.deregister_image(ImageId=image_id),
+                gone=("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"),
+            )
 
-    def delete_snapshot(self, snapshot_id: str) -> None:
-        """Remove a snapshot; one that is gone already is no error.
+    def delete_snapshot(self, snapshot_id: str) -> str | None:
+        """Remove a snapshot; one that is gone already is removed.
+
+        Returns:
+            Why EC2 refuses this snapshot, or None.
 
         Raises:
-            PipelineError: AWS refused.
+            PipelineError: AWS could not be asked.
         """
-        from botocore.exceptions import ClientError  # noqa: PLC0415
-
         with self._asking(f"delete {snapshot_id}"):
-            try:
-                self._ec2.delete_snapshot(SnapshotId=snapshot_id)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "InvalidSnapshot.NotFound":
-                    raise
+            return _refusal(
+                lambda: self._ec2.delete_snapshot(SnapshotId=snapshot_id), gone=("InvalidSnapshot.NotFound",)
+            )
 
     def identity(self) -> str:
         """The ARN of the identity that asks.
@@ -372,6 +391,21 @@ def tags_of(tags: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags or ()}
 
 
+def _refusal(call: Callable[[], object], *, gone: Sequence[str]) -> str | None:
+    """Make a call about one thing; what EC2 says if it refuses just that."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in gone:
+            return None
+        if causes.of_all(error):
+            raise
+        return causes.said(error)
+    return None
+
+
 def _templates(group: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The launch templates that an Auto Scaling group names."""
     mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
@@ -395,6 +429,8 @@ def _image(found: ImageTypeDef, *, allowed_owner: bool) -> Image:
             for device in found.get("BlockDeviceMappings", ())
             if device.get("Ebs", {}).get("SnapshotId")
         ),
+        # After it is switched off, EC2 says until when it protects the image still.
+        protected=found.get("DeregistrationProtection", "disabled") != "disabled",
     )
 
 

@@ -89,6 +89,27 @@ def out_of_order(code: str, status: int) -> bool:
     return code in _OUT_OF_ORDER or (status >= 500 and not code.startswith("Insufficient"))  # noqa: PLR2004
 
 
+def of_all(error: Any) -> bool:
+    """Whether the refusal would meet every other call as well, and is not about the thing that was named.
+
+    Args:
+        error: A ClientError of botocore's.
+    """
+    code, status = _code(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return (
+        throttled(code, status) or out_of_order(code, status) or code in EXPIRED | LATE | UNKNOWN | SIGNATURE
+    )
+
+
+def said(error: Any) -> str:
+    """What a ClientError of botocore's says, in one line and without botocore's preamble."""
+    return _line(f"{_code(error)}: {error.response.get('Error', {}).get('Message', '')}")
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cause:
     """Why a call did not do what it was for.
@@ -139,7 +160,7 @@ def of(error: Exception, *, region: str, profile: str | None = None) -> Cause | 
 
 
 def _refused(error: Any, region: str) -> Cause:
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = _code(error)
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     seen = _line(error)
     for found, what, allowed, change in (
@@ -244,7 +265,7 @@ def _unasked(error: Exception, botocore: Any, *, region: str, profile: str | Non
     )
 
 
-def _line(error: Exception) -> str:
+def _line(error: Exception | str) -> str:
     """What an error says in one line; EC2's encoded authorization messages are thousands of characters long."""
     text = " ".join(str(error).split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

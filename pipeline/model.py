@@ -17,6 +17,8 @@ TAG_CHANNEL = "ImageChannel"
 TAG_VALIDATED = "Validated"
 TAG_REVOKED = "Revoked"
 TAG_BAKE_KEY = "BakeKey"
+TAG_BAKE_RUN = "BakeRun"
+"""The bake key on all that a bake makes on its way; TAG_BAKE_KEY comes last, on what is finished."""
 TAG_GIT_COMMIT = "GitCommit"
 TAG_SOURCE_IMAGE = "SourceImage"
 TAG_MANAGED_BY = "ManagedBy"
@@ -58,6 +60,7 @@ class Image:
         created: EC2's creation date, ISO 8601 in UTC.
         tags: Its tags.
         snapshots: Ids of the snapshots it stands on.
+        protected: Whether EC2 refuses to deregister it: deregistration protection is on, or was until lately.
     """
 
     id: str
@@ -69,6 +72,7 @@ class Image:
     created: str
     tags: Mapping[str, str] = field(default_factory=dict)
     snapshots: tuple[str, ...] = ()
+    protected: bool = False
 
     @property
     def role(self) -> str | None:
@@ -127,10 +131,12 @@ class Snapshot:
     Attributes:
         id: Such as ``snap-0123456789abcdef0``.
         started: When it was taken, in UTC.
+        finished: Whether its bake came to its end.
     """
 
     id: str
     started: datetime
+    finished: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

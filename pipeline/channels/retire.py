@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.model import TAG_BAKE_KEY, TAG_KEEP, TAG_MANAGED_BY
+from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_KEEP, TAG_MANAGED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.catalog import Catalog
     from pipeline.model import Image, PointerVersion, Snapshot
+
+SNAPSHOT_IN_USE = "InvalidSnapshot.InUse"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +25,13 @@ class Limits:
         history: The last so many images of each channel.
         age: Images younger than this.
         settled: How long the image in a channel must have been there before the one before it may go.
+        unfinished: What a bake has left half done may go after this; none lasts so long.
     """
 
     history: int = 3
     age: timedelta = timedelta(days=7)
     settled: timedelta = timedelta(days=7)
+    unfinished: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +111,17 @@ def _since(history: Sequence[PointerVersion]) -> datetime:
 
 def _own_reason(image: Image, account: Account, limits: Limits) -> str | None:
     """Why an image stays for its own sake."""
-    if image.tags.get(TAG_MANAGED_BY) != "packer" or TAG_BAKE_KEY not in image.tags:
+    finished = TAG_BAKE_KEY in image.tags
+    if image.tags.get(TAG_MANAGED_BY) != "packer" or not (finished or TAG_BAKE_RUN in image.tags):
         return "not made by a bake"
     if TAG_KEEP in image.tags:
         return f"tag {TAG_KEEP}" + (f": {image.tags[TAG_KEEP]}" if image.tags[TAG_KEEP] else "")
-    if account.now - _time(image.created) < limits.age:
-        return f"younger than {limits.age.days} days"
-    return None
+    if image.state == "disabled" or image.protected:
+        return "disabled" if image.state == "disabled" else "protected from deregistration"
+    age = account.now - _time(image.created)
+    if not finished:
+        return "of a bake that has not ended, or not long ago" if age < limits.unfinished else None
+    return f"younger than {limits.age.days} days" if age < limits.age else None
 
 
 def _time(text: str) -> datetime:
@@ -126,30 +134,57 @@ def _orphans(account: Account, limits: Limits) -> list[Snapshot]:
     return [
         snapshot
         for snapshot in account.snapshots
-        if snapshot.id not in needed and account.now - snapshot.started >= limits.age
+        if snapshot.id not in needed
+        and account.now - snapshot.started >= (limits.age if snapshot.finished else limits.unfinished)
     ]
 
 
-def carry_out(catalog: Catalog, decided: Plan, *, cap: int) -> list[str]:
+@dataclass(frozen=True)
+class Removal:
+    """What was done.
+
+    Attributes:
+        removed: Ids of what was removed.
+        refused: Id to what EC2 said, of what it refused.
+        in_use: Snapshots that something of this account stands on still, such as an image in the Recycle Bin.
+    """
+
+    removed: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    in_use: dict[str, str] = field(default_factory=dict)
+
+    def note(self, thing: str, refusal: str | None) -> bool:
+        """Note the end of one removal; returns whether the thing is gone."""
+        if refusal is None:
+            self.removed.append(thing)
+        elif refusal.startswith(SNAPSHOT_IN_USE):
+            self.in_use[thing] = refusal
+        else:
+            self.refused[thing] = refusal
+        return refusal is None
+
+
+def carry_out(catalog: Catalog, decided: Plan, *, cap: int) -> Removal:
     """Remove at most `cap` images, each with its snapshots, and what an earlier run left half done.
 
-    Returns:
-        Ids of what was removed.
+    What EC2 refuses stays, and the rest goes on.
 
     Raises:
-        PipelineError: AWS refused; what is left then is done by the next run.
+        PipelineError: AWS could not be asked; what is left then is done by the next run.
     """
-    removed = []
+    done = Removal()
     for snapshot in decided.snapshots:
-        catalog.delete_snapshot(snapshot.id)
-        removed.append(snapshot.id)
-    for image in decided.images[:cap]:
-        catalog.deregister(image.id)
-        removed.append(image.id)
+        done.note(snapshot.id, catalog.delete_snapshot(snapshot.id))
+    gone = 0
+    for image in decided.images:
+        if cap in (gone, len(done.refused)):
+            break
+        if not done.note(image.id, catalog.deregister(image.id)):
+            continue
+        gone += 1
         for snapshot_id in image.snapshots:
-            catalog.delete_snapshot(snapshot_id)
-            removed.append(snapshot_id)
-    return removed
+            done.note(snapshot_id, catalog.delete_snapshot(snapshot_id))
+    return done
 
 
 def read(catalog: Catalog, now: datetime) -> Account:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import PEOPLE, AsJson, Profile, Region, catalog
+from pipeline.errors import PipelineError
 
 app = typer.Typer()
 
@@ -103,6 +104,9 @@ def retire(
         typer.Option(min=0, help="Keep a channel's earlier image until the present one was there so long."),
     ] = 7,
     cap: Annotated[int, typer.Option(min=1, help="Remove at most so many images in one run.")] = 10,
+    each: Annotated[
+        bool, typer.Option("--all", help="A line for every image, not one for a reason.")
+    ] = False,
     region: Region = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -111,22 +115,32 @@ def retire(
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
     from pipeline.channels import retire as command  # noqa: PLC0415
+    from pipeline.channels import retire_report as report  # noqa: PLC0415
 
     account = catalog(region, profile)
     limits = command.Limits(history=history, age=timedelta(days=days), settled=timedelta(days=settled_days))
     decided = command.plan(command.read(account, datetime.now(UTC)), limits)
-    removed = command.carry_out(account, decided, cap=cap) if yes else []
+    done = command.carry_out(account, decided, cap=cap) if yes else None
     if as_json:
         going = [image.id for image in decided.images]
-        print(json.dumps({"kept": decided.kept, "retire": going, "removed": removed}))  # noqa: T201
-        return
-    for image_id, reason in decided.kept.items():
-        print(f"  keep    {image_id}  {reason}")  # noqa: T201
-    for image in decided.images:
-        done = "removed" if image.id in removed else "retire "
-        print(f"  {done} {image.id}  {image.name}, {image.created[:10]}")  # noqa: T201
-    for snapshot in decided.snapshots:
-        done = "removed" if snapshot.id in removed else "retire "
-        print(f"  {done} {snapshot.id}, whose image is gone")  # noqa: T201
-    if not yes and (decided.images or decided.snapshots):
-        print("nothing has been removed; --yes does it")  # noqa: T201
+        result = done or command.Removal()
+        print(  # noqa: T201
+            json.dumps(
+                {
+                    "kept": {**decided.kept, **result.in_use},
+                    "retire": going,
+                    "removed": result.removed,
+                    "refused": result.refused,
+                    "left": report.left(decided, result),
+                }
+            )
+        )
+    else:
+        for line in report.lines(decided, done, cap=cap, each=each):
+            print(line)  # noqa: T201
+    if done is not None and done.refused:
+        raise PipelineError(
+            f"EC2 refused to remove {len(done.refused)} of what nobody needs; the rest is done",
+            seen="\n".join(f"{thing}: {said}" for thing, said in done.refused.items()),
+            change="what EC2 says is the cause; iam/operate.json has what `retire` needs; the tag Keep keeps an image",
+        )

@@ -60,8 +60,10 @@ def _broken_off(
     shown = "\n".join(f"{one['type']} {one['resource']['urn'].rpartition('::')[2]}" for one in pending)
     return subject.warn(
         f"pending from an interrupted update:\n{shown}",
-        cause="an update was killed while it waited for these; nobody knows whether they came to be",
-        cure=f"look whether they exist, then, in a terminal, `pulumi refresh --stack {stack.name}`: it asks about each",
+        cause="an update was killed while it waited for these; nobody knows whether they came to be, and each "
+        "update warns of it",
+        cure="look whether they exist, and remove a machine or security group that does: the next update makes "
+        f"another. Then pulumi refresh --yes --clear-pending-creates --stack {stack.name}",
     )
 
 

@@ -144,7 +144,7 @@ def test_a_deletion_that_ends_half_done_is_finished_the_next_time(account: Accou
     )
     run = account.retire("--settled-days", "0", "--yes")
     assert run.status == 1
-    assert f"AWS refused to delete {snapshot}" in run.output
+    assert f"refused {snapshot}  UnauthorizedOperation" in run.output
     assert first not in account.there()
     assert snapshot in account.snapshots()
     account.bench.set_faults()

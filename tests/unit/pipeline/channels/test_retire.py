@@ -1,16 +1,22 @@
 """Images that nobody needs go, and no other; what was left half done is finished."""
 
+import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+import botocore.client
 import pytest
+from botocore.exceptions import ClientError
+from moto.ec2.models import ec2_backends
 from typer.testing import CliRunner
 
 from pipeline.catalog import Catalog
 from pipeline.channels import retire
 from pipeline.cli.app import app
+from pipeline.errors import PipelineError
 from pipeline.model import Image, PointerVersion, Snapshot
 from tests.unit.pipeline import making
 
@@ -84,6 +90,69 @@ def test_snapshots_that_lost_their_image() -> None:
     assert [one.id for one in found.snapshots] == ["snap-orphan"]
 
 
+def test_what_a_bake_left_half_done_goes_after_a_day() -> None:
+    def unfinished(name: str, hours: int) -> Image:
+        made = (NOW - timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+        return replace(
+            image(name), created=made, tags={"ManagedBy": "packer", "BakeRun": "k"}, state="pending"
+        )
+
+    snapshots = [
+        Snapshot(id="snap-new", started=NOW - timedelta(hours=23), finished=False),
+        Snapshot(id="snap-lost", started=NOW - timedelta(hours=25), finished=False),
+        Snapshot(id="snap-done", started=NOW - timedelta(hours=25)),
+    ]
+    images = [unfinished("new", 23), unfinished("left", 25)]
+    found = retire.plan(account(images, snapshots=snapshots), retire.Limits())
+    assert [one.id for one in found.images] == ["left"]
+    assert [one.id for one in found.snapshots] == ["snap-lost"]
+    assert found.kept == {"new": "of a bake that has not ended, or not long ago"}
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EC2 where moto is kinder.
+
+    It hides disabled images from who does not ask for them, refuses to deregister a protected one, and to delete a
+    snapshot that an image stands on.
+    """
+    original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(self: Any, operation: str, arguments: Any) -> Any:
+        if operation == "DescribeImages":
+            answer = original(self, operation, arguments)
+            for one in answer["Images"]:
+                if any(tag["Key"] == "TestProtected" for tag in one.get("Tags", ())):
+                    one["DeregistrationProtection"] = "enabled-without-cooldown"
+            if not arguments.get("IncludeDisabled"):
+                answer["Images"] = [one for one in answer["Images"] if one["State"] != "disabled"]
+            return answer
+        if operation in ("DeregisterImage", "DeleteSnapshot"):
+            everything = original(self, "DescribeImages", {"Owners": ["self"]})["Images"]
+            for one in everything:
+                names = {tag["Key"] for tag in one.get("Tags", ())}
+                if one["ImageId"] == arguments.get("ImageId") and names & {"TestProtected", "TestRefused"}:
+                    raise refusal("OperationNotPermitted", operation)
+                used = {device["Ebs"]["SnapshotId"] for device in one["BlockDeviceMappings"]}
+                if arguments.get("SnapshotId") in used:
+                    raise refusal("InvalidSnapshot.InUse", operation)
+        return original(self, operation, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+
+
+def refusal(code: str, operation: str) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": 400}},  # type: ignore[typeddict-item]
+        operation,
+    )
+
+
+def retire_all(*options: str) -> Any:
+    always = ["--days", "0", "--settled-days", "0", "--region", REGION, "--cap", "100"]
+    return CliRunner().invoke(app, ["retire", *always, *options])
+
+
 class Ec2:
     """An account of fifty baked images, made by moto."""
 
@@ -142,6 +211,59 @@ def test_fifty_images(aws: None) -> None:
     assert account.there() == keep
     left = {one["SnapshotId"] for one in account.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
     assert account.snapshots() <= left
+
+
+def test_one_image_that_ec2_keeps_does_not_keep_the_others(aws: None, guarded: None) -> None:
+    account = Ec2()
+    disabled, protected, refused, *rest = account.images
+    account.ec2.disable_image(ImageId=disabled)
+    for name, tag in ((protected, "TestProtected"), (refused, "TestRefused")):
+        account.ec2.create_tags(Resources=[name], Tags=[{"Key": tag, "Value": ""}])
+    listed = json.loads(retire_all("--json").stdout)
+    assert listed["kept"][disabled] == "disabled"
+    assert listed["kept"][protected] == "protected from deregistration"
+    run = retire_all("--json", "--yes")
+    assert run.exit_code == 1
+    assert isinstance(run.exception, PipelineError)
+    assert "EC2 refused to remove 1 of what nobody needs" in str(run.exception)
+    found = json.loads(run.stdout)
+    assert found["refused"] == {refused: "OperationNotPermitted: m"}
+    assert set(rest) <= set(found["removed"])
+    assert found["left"] == 1
+    assert account.there() == {protected, refused}
+    assert account.ec2.describe_images(ImageIds=[disabled], IncludeDisabled=True)["Images"]
+
+
+def test_a_snapshot_that_another_image_stands_on_stays(aws: None, guarded: None) -> None:
+    account = Ec2()
+    first = account.ec2.describe_images(ImageIds=[account.images[0]])["Images"][0]
+    snapshot = first["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    amis = ec2_backends["123456789012"][REGION].amis
+    twin = copy.copy(amis[account.images[0]])
+    twin.id = "ami-0000000000000000a"
+    amis[twin.id] = twin  # without a tag, which moto keeps by id
+    run = retire_all("--yes")
+    assert run.exit_code == 0, run.output
+    assert f"keep    {snapshot}  in use by another image" in run.output
+    there = {one["SnapshotId"] for one in account.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
+    assert snapshot in there
+
+
+def test_many_images_are_few_lines(aws: None) -> None:
+    account = Ec2()
+    for held in account.images[:2]:
+        account.ssm.put_parameter(Name="/golden-image/web/prod", Value=held, Type="String", Overwrite=True)
+    few = ["--cap", "10"]
+    said = retire_all(*few).stdout.splitlines()
+    assert len(said) < 20
+    assert f"  keep    1 image, in /golden-image/web/prod: {account.images[1]}" in said
+    assert "  retire  38 more images; --all lists them" in said
+    assert sum("retire  ami-" in line for line in said) == 10
+    assert sum("retire  ami-" in line for line in retire_all(*few, "--all").stdout.splitlines()) == 48
+    done = retire_all(*few, "--yes").stdout.splitlines()
+    assert done[-1].startswith("removed 10 images and 10 snapshots; 38 images left to remove")
+    young = CliRunner().invoke(app, ["retire", "--region", REGION]).stdout.splitlines()
+    assert any("keep    38 images, younger than 7 days" in line for line in young)
 
 
 def test_a_half_done_removal_is_finished(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,14 @@
 """A revoked image is told who did it and why; one that is in use is not revoked."""
 
+import copy
 import re
 from typing import Any
 
 import boto3
+import botocore.client
 import pytest
+from botocore.exceptions import ClientError
+from moto.ec2.models import ec2_backends
 
 from pipeline.catalog import Catalog
 from pipeline.channels import revoke
@@ -56,6 +60,38 @@ def test_descendants_of_all_generations(ec2: Any, catalog: Catalog) -> None:
     grandchild = image(ec2, "grandchild", child)
     image(ec2, "stranger", "ami-00000000")
     assert [found.id for found in revoke.revoke(catalog, root, "bad")] == [child, grandchild]
+
+
+def test_more_descendants_than_fit_into_a_filter(
+    ec2: Any, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(self: Any, operation: str, arguments: Any) -> Any:
+        if any(len(one["Values"]) > 200 for one in arguments.get("Filters", ())):
+            said = {
+                "Error": {
+                    "Code": "FilterLimitExceeded",
+                    "Message": "The maximum number of filter values is 200",
+                }
+            }
+            raise ClientError(said, operation)  # type: ignore[arg-type]
+        return original(self, operation, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+    root, child = image(ec2, "root"), image(ec2, "child")
+    ec2.create_tags(Resources=[child], Tags=[{"Key": "SourceImage", "Value": root}])
+    amis = ec2_backends["123456789012"][REGION].amis
+    for number in range(250):
+        twin = copy.copy(amis[child])
+        twin.id = f"ami-{number:017x}"
+        amis[twin.id] = twin
+        ec2.create_tags(Resources=[twin.id], Tags=[{"Key": "SourceImage", "Value": root}])
+    grandchild = image(ec2, "grandchild", f"ami-{249:017x}")
+    found = [one.id for one in revoke.revoke(catalog, root, "bad")]
+    assert len(found) == 252
+    assert found[-1] == grandchild
+    assert len(catalog.images(found)) == 252
 
 
 def test_an_image_that_a_channel_holds(ec2: Any, catalog: Catalog) -> None:
