@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pipeline import aws, causes
+from pipeline.channels.record import held_times
 from pipeline.model import (
     POINTER_ROOT,
     TAG_BAKE_KEY,
@@ -19,6 +20,7 @@ from pipeline.model import (
     PointerVersion,
     Snapshot,
     Subnet,
+    held_tag,
     pointer_name,
 )
 from pipeline.patience import SHORT
@@ -26,6 +28,7 @@ from pipeline.patience import SHORT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import ImageTypeDef, SubnetTypeDef
@@ -170,6 +173,15 @@ class Catalog:
         """
         with self._asking(f"read the history of {name}"):
             return aws.parameter_history(self._ssm, name)
+
+    def held_before(self, role: str, channel: str) -> dict[str, datetime]:
+        """Image id to when a channel came to hold it first, of our images that have a tag which says so.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        found = self._own(f"look up what channel {channel} has held", "tag-key", [held_tag(channel)])
+        return held_times(found, role, channel)
 
     def pointers(self) -> dict[str, str]:
         """What every channel of every role holds: the parameter's name to image id.

@@ -30,6 +30,11 @@ VALIDATION = "validation"
 POINTER_ROOT = "/golden-image"
 
 
+def held_tag(channel: str) -> str:
+    """The tag of an image that a channel has held: its value is when that was first, ISO 8601 in UTC."""
+    return f"Held-{channel}"
+
+
 def pointer_name(role: str, channel: str) -> str:
     """The SSM parameter that is a channel's authority, such as ``/golden-image/web/prod``."""
     return f"{POINTER_ROOT}/{role}/{channel}"

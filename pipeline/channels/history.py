@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.channels import record
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from pipeline.model import Image, PointerVersion
 
 
 class Reader(Protocol):
-    """The two reads that a history rests on."""
+    """The reads that a history rests on."""
 
     def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
         """What a channel has held, newest first."""
+
+    def held_before(self, role: str, channel: str) -> Mapping[str, datetime]:
+        """Image id to when a channel came to hold it first, as the images' tags say."""
 
     def images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Those of our own images that still exist, by id."""
@@ -50,8 +56,10 @@ class Entry:
 
 
 def read(reader: Reader, *, role: str, channel: str) -> list[Entry]:
-    """A channel's record, newest first. Two reads, however long it is."""
+    """A channel's record, newest first. Two reads; a third once SSM has forgotten the pointer's first versions."""
     versions = reader.pointer_history(role, channel)
+    if len(versions) >= record.KEPT_VERSIONS:
+        versions = record.union(versions, reader.held_before(role, channel))
     images = reader.images(sorted({version.image_id for version in versions}))
     held = versions[0].image_id if versions else None
     return [

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from pipeline.channels import record
 from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_KEEP, TAG_MANAGED_BY
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Account:
 
     Attributes:
         images: All of our images.
-        histories: Pointer name to its record, newest first.
+        histories: Pointer name to its record, newest first: SSM's versions, and before those what images' tags say.
         used: Image id to what uses it: machines and launch template versions.
         snapshots: Our snapshots that Packer made.
         now: The time of the reading, in UTC.
@@ -193,9 +194,12 @@ def read(catalog: Catalog, now: datetime) -> Account:
     Raises:
         PipelineError: AWS could not be asked.
     """
+    images = catalog.own_images()
+    pointers = list(catalog.pointers())
+    held = record.held_in(images, pointers)
     return Account(
-        images=catalog.own_images(),
-        histories={name: catalog.history_of(name) for name in catalog.pointers()},
+        images=images,
+        histories={name: record.union(catalog.history_of(name), held[name]) for name in pointers},
         used=catalog.used_images(),
         snapshots=catalog.bake_snapshots(),
         now=now,

@@ -111,7 +111,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def _row(entry: Entry) -> dict[str, Any]:
     image = entry.image
     return {
-        "version": entry.pointer.version,
+        "version": entry.pointer.version or None,  # none that SSM still has
         "when": f"{entry.pointer.when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "by": entry.pointer.by,
         "imageId": entry.pointer.image_id,

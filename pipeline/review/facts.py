@@ -12,6 +12,7 @@ from pipeline.review.preview import SAME, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from pipeline.model import Image, PointerVersion
     from pipeline.review.preview import Change, Preview
@@ -31,6 +32,9 @@ class Reader(Protocol):
 
     def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
         """What a channel has held, newest first."""
+
+    def held_before(self, role: str, channel: str) -> Mapping[str, datetime]:
+        """Image id to when a channel came to hold it first, as the images' tags say."""
 
     def baked(self, bake_key: str) -> list[Image]:
         """Our images that bear a bake key, the one that is used first."""

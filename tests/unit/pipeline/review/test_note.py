@@ -3,7 +3,7 @@
 import copy
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ class World:
 
     def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
         return self._history
+
+    def held_before(self, role: str, channel: str) -> Mapping[str, datetime]:
+        return {}
 
     def baked(self, bake_key: str) -> list[Image]:
         return [image for image in self._images.values() if image.tags.get("BakeKey") == bake_key]
