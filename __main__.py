@@ -8,9 +8,10 @@ A stack that does not bake takes an image that exists: the pinned one, or what a
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pulumi
 
@@ -21,6 +22,7 @@ from pipeline.catalog import Catalog
 from pipeline.channels import words
 from pipeline.channels.select import choose
 from pipeline.errors import PipelineError
+from pipeline.net import unexpected
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,6 +36,18 @@ def quiet(kind: type[BaseException], error: BaseException, trace: TracebackType 
     """Say nothing when the engine interrupts this program: it has told which resource failed."""
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
+
+
+def leave(message: str) -> NoReturn:
+    """End this program with one error. The engine has it when `pulumi.log.error` returns.
+
+    By `os._exit`: the SDK's calls that wait for their turn must not be made for a program that was refused (the last
+    of them would set the stack's outputs), and at an ordinary exit Python warns of each.
+    """
+    pulumi.log.error(message)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(TOLD)
 
 
 def program() -> None:
@@ -81,5 +95,6 @@ try:
     program()
 except PipelineError as error:
     # One error in the preview, without a traceback; RunError would be followed by a second one, of the host's.
-    pulumi.log.error(str(error))
-    sys.exit(TOLD)
+    leave(str(error))
+except Exception as error:  # noqa: BLE001 - it is kept and told
+    leave(unexpected(error))

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline import visible
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class TextRule:
     pattern: str
     allowed: str
 
+    def matches(self, text: str) -> bool:
+        """Whether the whole text looks like that. A digit is one of 0 to 9, not of any script."""
+        return re.fullmatch(self.pattern, text, re.ASCII) is not None
+
 
 NAME = TextRule(
     r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?",
@@ -44,7 +49,21 @@ INSTANCE_TYPE = TextRule(r"[a-z0-9-]+\.[a-z0-9-]+", "an instance type such as t3
 USER = TextRule(r"[a-z_][a-z0-9_-]{0,31}", "a Unix user name such as ec2-user")
 OWNER = TextRule(r"self|amazon|aws-marketplace|\d{12}", "self, amazon, aws-marketplace or a 12-digit account")
 REGION = TextRule(r"[a-z]{2}(?:-[a-z]+)+-\d", "a region such as eu-west-1")
-ANY = TextRule(r"(?s).+", "a text that is not empty")
+PROFILE = TextRule(
+    r"[\w+=,.@:/-][\w+=,.@:/ -]{0,127}",
+    "a profile's name of letters, digits and + = , . @ : / - _ (at most 128 characters)",
+)
+INSTANCE_PROFILE = TextRule(
+    r"[\w+=,.@-]{1,128}",
+    "an instance profile's name of letters, digits and + = , . @ - _ (at most 128 characters)",
+)
+_HIDDEN = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+SCRIPT = TextRule(
+    rf"[^{_HIDDEN}]{{1,16384}}", "a command without control characters (at most 16,384 characters)"
+)
+ANY = TextRule(
+    rf"[^{_HIDDEN}\t\n]{{1,4096}}", "one line of text without control characters (at most 4,096 characters)"
+)
 
 
 class Section:
@@ -81,7 +100,7 @@ class Section:
 
     def error(self, key: str, what: str, *, allowed: str) -> PipelineError:
         """An error about one key that quotes the value seen and says where to change it."""
-        seen = repr(self._values[key]) if self.has(key) else "nothing"
+        seen = visible.quoted(self._values[key]) if self.has(key) else "nothing"
         return PipelineError(
             what, seen=seen, allowed=allowed, change=f"{self.name(key)} in {self._stack_file}"
         )
@@ -104,7 +123,7 @@ class Section:
         if not self.has(key):
             return None
         value = self._values[key]
-        if not isinstance(value, str) or re.fullmatch(rule.pattern, value) is None:
+        if not isinstance(value, str) or not rule.matches(value):
             raise self.error(key, f"{self.name(key)} is not valid", allowed=rule.allowed)
         return value
 
@@ -118,7 +137,7 @@ class Section:
             return default
         value = self._values[key]
         if value not in among:
-            near = _nearest(str(value), among)
+            near = _nearest(visible.cut(str(value), visible.VALUE_LENGTH), among)
             raise self.error(key, f"{self.name(key)} is not valid{near}", allowed=" or ".join(among))
         return str(value)
 
@@ -160,7 +179,7 @@ class Section:
             return tuple(default)
         value = self._values[key]
         if not isinstance(value, list) or not all(
-            isinstance(item, str) and re.fullmatch(rule.pattern, item) for item in value
+            isinstance(item, str) and rule.matches(item) for item in value
         ):
             raise self.error(
                 key, f"{self.name(key)} is not valid", allowed=f"a list, each item {rule.allowed}"
@@ -197,17 +216,18 @@ class Section:
         try:
             network = ipaddress.IPv4Network(value)
         except ValueError as error:
-            raise self.error(key, f"{self.name(key)} is not valid: {error}", allowed=allowed) from None
+            why = visible.cut(str(error), visible.VALUE_LENGTH)
+            raise self.error(key, f"{self.name(key)} is not valid: {why}", allowed=allowed) from None
         if network.prefixlen < BROADEST_PREFIX:
             raise self.error(key, f"{self.name(key)} lets in too many addresses", allowed=allowed)
         return str(network)
 
     def _unknown(self, key: str, names: Sequence[str]) -> PipelineError:
         return PipelineError(
-            f"{self.name(key)} is not a known key{_nearest(key, names)}",
-            seen=key,
+            f"{self.name(visible.cut(key, visible.VALUE_LENGTH))} is not a known key{_nearest(key, names)}",
+            seen=visible.quoted(key),
             allowed=", ".join(names),
-            change=f"{self.name(key)} in {self._stack_file}",
+            change=f"{self.name(visible.cut(key, visible.VALUE_LENGTH))} in {self._stack_file}",
         )
 
 

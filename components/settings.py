@@ -9,17 +9,20 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from components import provider
 from components.fields import (
     IMAGE_ID,
+    INSTANCE_PROFILE,
     INSTANCE_TYPE,
     NAME,
     OWNER,
-    REGION,
+    SCRIPT,
     SECURITY_GROUP_ID,
     SUBNET_ID,
     USER,
     Section,
 )
+from pipeline import visible
 from pipeline.channels.request import Request
 from pipeline.errors import PipelineError
 
@@ -134,7 +137,7 @@ class Settings:
         source: ``bake``, the name of the channel to take from, or None where only a pin is given.
         pin: An image id that overrides `source`, or None.
         architecture: ``x86_64`` or ``arm64``.
-        allowed_owners: Whose images may be promoted, in the words of EC2's DescribeImages.
+        allowed_owners: Whose images may be promoted, in the words of EC2's DescribeImages: ``self`` alone.
         bake: What is baked.
         validation: How an image proves itself.
         fleet: What the promoted image is launched as.
@@ -208,23 +211,18 @@ def parse(config: Mapping[str, str], *, stack: str) -> Settings:
     """
     stack_file = f"Pulumi.{stack}.yaml"
     top = Section(_decoded(config, stack_file), known=_TOP_KEYS, path=f"{PROJECT}:", stack_file=stack_file)
-    aws = Section(
-        {key: config[f"aws:{key}"] for key in ("region", "profile") if f"aws:{key}" in config},
-        known=("region", "profile"),
-        path="aws:",
-        stack_file=stack_file,
-    )
+    region, profile = provider.region_and_profile(config, stack_file)
     return Settings(
         stack=stack,
         stack_file=stack_file,
-        region=aws.text("region", rule=REGION),
-        profile=aws.optional_text("profile"),
+        region=region,
+        profile=profile,
         role=top.text("role", "web", rule=NAME),
         channel=_channel(top),
         source=_source(top),
         pin=top.optional_text("image", rule=IMAGE_ID),
         architecture=top.choice("architecture", "x86_64", among=("x86_64", "arm64")),
-        allowed_owners=top.texts("allowedOwners", ("self",), rule=OWNER),
+        allowed_owners=_owners(top),
         bake=_bake(top.section("bake", known=_BAKE_KEYS)),
         validation=_validation(top.section("validation", known=_VALIDATION_KEYS)),
         fleet=_fleet(top.section("fleet", known=_FLEET_KEYS)),
@@ -244,14 +242,27 @@ def _decoded(config: Mapping[str, str], stack_file: str) -> dict[str, Any]:
             continue
         try:
             values[key] = json.loads(text) if text else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PipelineError(
                 f"{full_key} is not valid",
-                seen=repr(text),
+                seen=visible.quoted(text),
                 allowed="a list" if key == "allowedOwners" else "a mapping of keys to values",
                 change=f"{full_key} in {stack_file}",
             ) from None
     return values
+
+
+def _owners(top: Section) -> tuple[str, ...]:
+    owners = top.texts("allowedOwners", ("self",), rule=OWNER)
+    if owners != ("self",):
+        raise top.error(
+            "allowedOwners",
+            "golden-image:allowedOwners names another account, whose image could never be promoted: EC2 shows an "
+            "image's tags to its owner alone, and the role and the validation are tags",
+            allowed="self, which is the default; to use another account's image, bake from it "
+            "(source_image_owners and source_image_name in golden-image:bake.variables)",
+        )
+    return owners
 
 
 def _channel(top: Section) -> str:
@@ -297,7 +308,7 @@ def _validation(section: Section) -> ValidationSettings:
         timeout_seconds=section.integer("timeoutSeconds", 600, minimum=10, maximum=7200),
         keep_minutes=section.integer("keepMinutes", 60, minimum=1, maximum=1440),
         encrypt_root=section.flag("encryptRoot", default=True),
-        smoke_test=section.optional_text("smokeTest"),
+        smoke_test=section.optional_text("smokeTest", rule=SCRIPT),
     )
 
 
@@ -305,5 +316,5 @@ def _fleet(section: Section) -> FleetSettings:
     return FleetSettings(
         instance_type=section.text("instanceType", "t3.medium", rule=INSTANCE_TYPE),
         security_group_ids=section.texts("securityGroupIds", (), rule=SECURITY_GROUP_ID),
-        instance_profile=section.optional_text("instanceProfile"),
+        instance_profile=section.optional_text("instanceProfile", rule=INSTANCE_PROFILE),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pipeline import visible
+
 
 class PipelineError(Exception):
-    """A problem that its reader can solve.
+    """A problem that its reader can solve. What is not printable in its parts is escaped, long lines are cut.
 
     Args:
         what: What is wrong.
@@ -16,10 +18,10 @@ class PipelineError(Exception):
     def __init__(
         self, what: str, *, seen: str | None = None, allowed: str | None = None, change: str | None = None
     ) -> None:
-        self.what = what
-        self.seen = seen
-        self.allowed = allowed
-        self.change = change
+        self.what = visible.lines(what)
+        self.seen = None if seen is None else visible.lines(seen)
+        self.allowed = None if allowed is None else visible.lines(allowed)
+        self.change = None if change is None else visible.lines(change)
         super().__init__(self._text())
 
     def _text(self) -> str:
@@ -27,7 +29,7 @@ class PipelineError(Exception):
         lines = [self.what]
         for label, value in parts.items():
             if value:
-                first, *rest = value.splitlines() or [""]
+                first, *rest = value.split("\n")
                 lines.append(f"  {label + ':':<9}{first}")
                 lines += [f"           {line}" for line in rest]
         return "\n".join(lines)

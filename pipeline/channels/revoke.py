@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pipeline import visible
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_REVOKED
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pipeline.model import Image
 
 TAG_LIMIT = 256  # EC2: characters in a tag's value
+WHO_LIMIT = 128
+"""Characters of the identity's ARN, from its end: a role's path may be longer than a tag."""
 
 
 def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
@@ -27,10 +30,10 @@ def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
         Its descendants: images of ours that were baked from it, or from one that was. They are not revoked.
 
     Raises:
-        PipelineError: There is no such image of ours, a channel holds it, or there is no reason.
+        PipelineError: There is no such image of ours, a channel holds it, or the reason is missing, does not fit
+            into a tag or has characters that show no sign.
     """
-    if not reason.strip():
-        raise PipelineError("a revocation needs a reason", change='--reason "CVE-…, found by …"')
+    reason = _tag_text(reason)
     _ours(catalog, image_id)
     holders = [name for name, held in catalog.pointers().items() if held == image_id]
     if holders:
@@ -40,9 +43,34 @@ def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
             allowed="an image that no channel holds",
             change="roll the channel back first: `python -m pipeline rollback STACK`, then `pulumi up`",
         )
-    note = f" ({datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {catalog.identity()})"
-    catalog.tag(image_id, TAG_REVOKED, reason.strip()[: TAG_LIMIT - len(note)] + note)
+    note = f" ({datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {catalog.identity()[-WHO_LIMIT:]})"
+    if len(reason) + len(note) > TAG_LIMIT:
+        raise PipelineError(
+            "the reason does not fit into a tag",
+            seen=f"{len(reason)} characters",
+            allowed=f"at most {TAG_LIMIT - len(note)}, beside the time and who revokes",
+            change="--reason",
+        )
+    catalog.tag(image_id, TAG_REVOKED, reason + note)
     return catalog.descendants(image_id)
+
+
+def _tag_text(reason: str) -> str:
+    """A reason that EC2 takes as a tag's value, and that every reader of tags can show.
+
+    EC2 takes most of Unicode, but XML, which it answers in, has no control characters.
+    """
+    text = reason.strip()
+    if not text:
+        raise PipelineError("a revocation needs a reason", change='--reason "CVE-…, found by …"')
+    if visible.one_line(text) != text:
+        raise PipelineError(
+            "the reason has characters that show no sign",
+            seen=visible.quoted(text),
+            allowed="one line of printable characters",
+            change="--reason",
+        )
+    return text
 
 
 def restore(catalog: Catalog, image_id: str) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import visible
 from pipeline.catalog import Catalog
 from pipeline.channels import history
 from pipeline.channels.stackfile import PIN, StackFile
@@ -48,12 +49,14 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether the stack file is another now."""
+        """Whether the stack file becomes another."""
         return self.before.text != self.after.text
 
 
 def run(*, config_file: Path, image_id: str | None = None) -> Outcome:
-    """Read the record of a stack's channel, pick an image, write the pin.
+    """Read the record of a stack's channel, pick an image, and put the pin into the stack file's text.
+
+    Nothing is written: a person sees the change first (`show`), then it is made (``outcome.after.write()``).
 
     Args:
         config_file: The stack's config file.
@@ -75,25 +78,30 @@ def run(*, config_file: Path, image_id: str | None = None) -> Outcome:
         )
     picked = _pick(entries, image_id, channel)
     after = file.with_pin(picked.pointer.image_id)
-    if after.text != file.text:
-        after.write()
     return Outcome(role=role, channel=channel, entries=entries, picked=picked, before=file, after=after)
 
 
 def show(outcome: Outcome, stack: str) -> None:
-    """Tell a person: the record, the change as a diff, and what does it."""
+    """Print for a person: the record, the change as a diff, and what does it.
+
+    Raises:
+        OSError: Standard output takes no more.
+    """
     console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
     title = f"channel {outcome.channel} of role {outcome.role}"
-    console.print(_table(outcome.entries, outcome.picked, title))
+    console.print(_table(outcome.entries, outcome.picked, visible.one_line(title)))
     file, image_id = outcome.before.path, outcome.picked.pointer.image_id
     if not outcome.changed:
-        console.print(f"{file} pins {image_id} already; `pulumi up` does it")
-        return
-    console.print(Text(outcome.before.diff(outcome.after)))
-    console.print(
-        f"{file} now pins {image_id}; nothing has changed in AWS. "
-        f"Review and merge it, then `pulumi up` on stack {stack} does it."
-    )
+        console.print(Text(f"{file} pins {image_id} already; `pulumi up` does it"))
+    else:
+        console.print(Text(outcome.before.diff(outcome.after)))
+        console.print(
+            Text(
+                f"{file} now pins {image_id}; nothing has changed in AWS. "
+                f"Review and merge it, then `pulumi up` on stack {stack} does it."
+            )
+        )
+    sys.stdout.flush()
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -164,11 +172,16 @@ def _table(entries: Sequence[Entry], picked: Entry, title: str) -> Table:
         table.add_row(
             mark,
             f"{entry.pointer.when:%Y-%m-%d %H:%M}",
-            entry.pointer.by.rpartition(":")[2],
-            entry.pointer.image_id,
-            image.name if image else "",
-            (image.tags.get(TAG_GIT_COMMIT, "") if image else "")[:12],
-            (image.validated or "" if image else "").partition(" ")[0],
-            "now" if entry.current else entry.obstacle or "good",
+            *(
+                Text(visible.one_line(text))
+                for text in (
+                    entry.pointer.by.rpartition(":")[2],
+                    entry.pointer.image_id,
+                    image.name if image else "",
+                    (image.tags.get(TAG_GIT_COMMIT, "") if image else "")[:12],
+                    (image.validated or "" if image else "").partition(" ")[0],
+                    "now" if entry.current else entry.obstacle or "good",
+                )
+            ),
         )
     return table

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import json
+import os
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
+from pipeline import visible
 from pipeline.errors import PipelineError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PIN = "golden-image:image"
 _BEFORE_PIN = ("golden-image:from", "golden-image:channel")
+_LINE = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029])|[^\n\r\x85\u2028\u2029]+")
+"""One line with its end, as YAML counts lines."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class StackFile:
 
     Attributes:
         path: Where it is.
-        text: What it says.
+        text: What it says, with the line ends that it has.
     """
 
     path: Path
@@ -39,27 +43,52 @@ class StackFile:
         """Read it.
 
         Raises:
-            PipelineError: It does not exist, or is no YAML with a mapping ``config``.
+            PipelineError: It does not exist, is not UTF-8, or is no YAML with a mapping ``config``.
         """
         try:
-            found = cls(path, path.read_text(encoding="utf-8"))
+            found = cls(path, path.read_bytes().decode("utf-8"))
         except OSError as error:
             raise PipelineError(
                 "the stack file cannot be read",
                 seen=f"{path}: {error.strerror}",
                 change="name it with --config-file",
             ) from error
+        except ValueError as error:
+            raise PipelineError(
+                "the stack file is not UTF-8 text",
+                seen=f"{path}: {error}",
+                allowed="UTF-8, which Pulumi reads too",
+                change=f"save {path} as UTF-8",
+            ) from error
         found._config()
         return found
 
     def get(self, key: str) -> str | None:
-        """The value of a top-level config key, such as ``golden-image:channel``."""
-        value = self._config().get(key)
-        return None if value is None else str(value)
+        """The value of a top-level config key, such as ``golden-image:channel``; None if it is missing or empty.
+
+        Raises:
+            PipelineError: It is a list or a mapping, or YAML makes something else of it than what is written.
+        """
+        value = self.value(key)
+        if isinstance(value, (list, dict)):
+            raise PipelineError(
+                f"{key} is not valid",
+                seen=visible.quoted(value),
+                allowed="a text",
+                change=f"{key} in {self.path}",
+            )
+        if isinstance(value, bool):
+            return str(value).lower()
+        return None if value in (None, "") else str(value)
 
     def value(self, key: str) -> Any:
-        """The value of a top-level config key as plain data, with the YAML library's own types gone."""
-        return json.loads(json.dumps(self._config().get(key)))
+        """The value of a top-level config key as plain data, with the YAML library's own types gone.
+
+        Raises:
+            PipelineError: YAML makes something else of a part of it than what is written: a date, or a number that
+                loses digits.
+        """
+        return self._plain(self._config().get(key), key)
 
     def require(self, key: str) -> str:
         """The value of a config key that must be there.
@@ -79,25 +108,27 @@ class StackFile:
             PipelineError: The file's form is too unusual to be changed by one line.
         """
         config = self._config()
-        lines = self.text.splitlines(keepends=True)
-        if PIN in config:
+        lines = _LINE.findall(self.text)
+        # Keys that a merge (<<) brings have no line of their own here.
+        own = config.lc.data or {}
+        if PIN in own:
             row = config.lc.key(PIN)[0]
-            changed, count = re.subn(
+            lines[row], count = re.subn(
                 rf"({re.escape(PIN)}[\"']?\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s#]+)",
                 rf"\g<1>{image_id}",
                 lines[row],
                 count=1,
             )
-            lines[row] = changed
             written = count == 1
         else:
-            key = next((name for name in _BEFORE_PIN if name in config), None)
+            key = next((name for name in _BEFORE_PIN if name in own), None)
             written = key is not None
             if key is not None:
                 row, column = config.lc.key(key)
-                if not lines[row].endswith("\n"):
-                    lines[row] += "\n"
-                lines.insert(row + 1, f"{' ' * column}{PIN}: {image_id}\n")
+                end = _end(lines[row]) or _end(lines[0]) or "\n"
+                if not _end(lines[row]):
+                    lines[row] += end
+                lines.insert(row + 1, f"{' ' * column}{PIN}: {image_id}{end}")
         new = StackFile(self.path, "".join(lines))
         if not written or not new._says({**config, PIN: image_id}):
             raise PipelineError(
@@ -108,23 +139,25 @@ class StackFile:
         return new
 
     def diff(self, new: StackFile) -> str:
-        """The change as a unified diff."""
-        return "".join(
-            difflib.unified_diff(
-                self.text.splitlines(keepends=True),
-                new.text.splitlines(keepends=True),
-                f"a/{self.path}",
-                f"b/{self.path}",
-                n=2,
-            )
-        )
+        """The change as a unified diff; what is not printable is escaped."""
+        before, after = ([visible.lines(line) for line in _lines(one.text)] for one in (self, new))
+        lines = difflib.unified_diff(before, after, f"a/{self.path}", f"b/{self.path}", n=2, lineterm="")
+        return "".join(f"{line}\n" for line in lines)
 
     def write(self) -> None:
-        """Put it on disk, in one piece or not at all."""
-        new = self.path.with_name(f".{self.path.name}.new")
-        new.write_text(self.text, encoding="utf-8")
-        new.chmod(self.path.stat().st_mode)
-        new.replace(self.path)
+        """Put it on disk, in one piece or not at all. Owner and mode stay, and a link goes on naming its file.
+
+        Raises:
+            PipelineError: It cannot be written; then it is as it was.
+        """
+        try:
+            _replace(self.path.resolve(strict=True), self.text.encode("utf-8"))
+        except OSError as error:
+            raise PipelineError(
+                "the stack file cannot be written, and is as it was",
+                seen=f"{self.path}: {error.strerror}",
+                change=f"write the line into {self.path} by hand, where it can be written",
+            ) from error
 
     def _says(self, config: dict[str, Any]) -> bool:
         try:
@@ -135,7 +168,8 @@ class StackFile:
     def _config(self) -> CommentedMap:
         try:
             whole = YAML(typ="rt").load(StringIO(self.text))
-        except YAMLError as error:
+        # Beside errors of its own the parser lets through what a value's conversion raises, whatever that is.
+        except (YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise self._not_one(str(error)) from error
         config = whole.get("config") if isinstance(whole, CommentedMap) else None
         if not isinstance(config, CommentedMap):
@@ -149,3 +183,76 @@ class StackFile:
             allowed="YAML with a mapping called config",
             change=str(self.path),
         )
+
+    def _plain(self, value: Any, key: str) -> Any:
+        match value:
+            case None | bool():
+                return value
+            case str():
+                return str(value)
+            case int():
+                return int(value)
+            # Pulumi hands 1.10 and 1.0 on as 1.1 and 1.
+            case float():
+                written, read = _written(value), repr(float(value)).removesuffix(".0")
+                if written == read:
+                    return float(value)
+                raise self._unquoted(key, f"{written}, a number that YAML reads as {read}")
+            case dict():
+                return {str(name): self._plain(inner, f"{key}.{name}") for name, inner in value.items()}
+            case list():
+                return [self._plain(inner, f"{key}[{number}]") for number, inner in enumerate(value)]
+            case _:
+                kind = {"datetime": "a date", "date": "a date", "TimeStamp": "a date"}
+                raise self._unquoted(key, f"{kind.get(type(value).__name__, 'no text')} to YAML: {value}")
+
+    def _unquoted(self, key: str, seen: str) -> PipelineError:
+        return PipelineError(
+            f"{key} is not what it seems to be",
+            seen=seen,
+            allowed='a text in quotes, such as "1.10"',
+            change=f"{key} in {self.path}",
+        )
+
+
+def _written(value: float) -> str:
+    """How a number stands in the file that it was read from."""
+    text = StringIO()
+    YAML(typ="rt").dump([value], text)
+    return text.getvalue().removeprefix("- ").strip()
+
+
+def _lines(text: str) -> list[str]:
+    """Its lines without their ends."""
+    return [line.removesuffix(_end(line)) for line in _LINE.findall(text)]
+
+
+def _end(line: str) -> str:
+    """How a line ends; empty for a last one that does not."""
+    return line[len(line.rstrip("\n\r\x85\u2028\u2029")) :]
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Another content for a file that is there, with its owner, mode and extended attributes.
+
+    Raises:
+        OSError: It cannot be; then nothing has changed.
+    """
+    if not os.access(target, os.W_OK):
+        raise PermissionError(1, "it is read-only")
+    was = target.stat()
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            # A full disk may show only now.
+            os.fsync(file.fileno())
+        os.chown(name, was.st_uid, was.st_gid)
+        shutil.copystat(target, name)
+        os.utime(name)
+        Path(name).replace(target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise

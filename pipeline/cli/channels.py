@@ -13,6 +13,9 @@ from pipeline.errors import PipelineError
 
 app = typer.Typer()
 
+MOST_DAYS = 36_500
+"""A hundred years: a longer age has no date to compare with."""
+
 
 @app.command(rich_help_panel=PEOPLE)
 def about(
@@ -48,9 +51,12 @@ def rollback(
 
     outcome = command.run(config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image)
     if as_json:
-        print(json.dumps(command.as_json(outcome)))  # noqa: T201
+        print(json.dumps(command.as_json(outcome)), flush=True)  # noqa: T201
     else:
         command.show(outcome, stack)
+    # Last: a pin that nobody was shown is not written.
+    if outcome.changed:
+        outcome.after.write()
 
 
 @app.command(rich_help_panel=PEOPLE)
@@ -97,13 +103,23 @@ def restore(
 def retire(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
-    history: Annotated[int, typer.Option(min=1, help="Keep the last so many images of each channel.")] = 3,
-    days: Annotated[int, typer.Option(min=0, help="Keep images younger than so many days.")] = 7,
+    history: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Keep the last so many images of each channel.")
+    ] = 3,
+    days: Annotated[
+        int, typer.Option(min=0, max=MOST_DAYS, help="Keep images younger than so many days.")
+    ] = 7,
     settled_days: Annotated[
         int,
-        typer.Option(min=0, help="Keep a channel's earlier image until the present one was there so long."),
+        typer.Option(
+            min=0,
+            max=MOST_DAYS,
+            help="Keep a channel's earlier image until the present one was there so long.",
+        ),
     ] = 7,
-    cap: Annotated[int, typer.Option(min=1, help="Remove at most so many images in one run.")] = 10,
+    cap: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Remove at most so many images in one run.")
+    ] = 10,
     each: Annotated[
         bool, typer.Option("--all", help="A line for every image, not one for a reason.")
     ] = False,

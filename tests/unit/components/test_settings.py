@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components import settings
+from components import provider, settings
 from pipeline.errors import PipelineError
 
 DEV = {"channel": "candidate", "from": "bake"}
@@ -76,6 +76,67 @@ def test_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(PipelineError, match=message) as caught:
         parse(values)
     assert "Pulumi.dev.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("owners", [["123456789012"], ["self", "amazon"], []])
+def test_another_account_s_image_has_no_tags_here(owners: list[str]) -> None:
+    with pytest.raises(PipelineError, match="shows an image's tags to its owner alone") as caught:
+        parse(DEV | {"allowedOwners": owners})
+    assert "golden-image:allowedOwners in Pulumi.dev.yaml" in str(caught.value)
+    assert parse(DEV | {"allowedOwners": ["self"]}).allowed_owners == ("self",)
+
+
+@pytest.mark.parametrize("key", provider.REFUSED)
+def test_a_key_that_the_provider_alone_would_obey(key: str) -> None:
+    with pytest.raises(PipelineError, match=f"aws:{key} would reach the AWS provider alone") as caught:
+        parse(DEV, **{key: "hunter2"})
+    text = str(caught.value)
+    assert f"remove aws:{key} from Pulumi.dev.yaml" in text
+    assert "AWS_PROFILE" in text
+    assert "hunter2" not in text
+
+
+def test_keys_of_the_provider_that_split_nothing() -> None:
+    assert parse(DEV, defaultTags='{"tags":{"Team":"web"}}', maxRetries="3").region == "eu-west-1"
+    with pytest.raises(PipelineError, match=r"aws:regoin is not a known key \(did you mean region\?\)"):
+        parse(DEV, regoin="eu-west-1")
+
+
+@pytest.mark.parametrize("profile", ["a b", "team/prod:admin", "build@corp.example"])
+def test_a_profile(profile: str) -> None:
+    assert parse(DEV, profile=profile).profile == profile
+
+
+@pytest.mark.parametrize("profile", [" x", "a\nb", "x" * 129, "\x1b[31m", "a$(id)", "é"])
+def test_no_profile(profile: str) -> None:
+    with pytest.raises(PipelineError, match="aws:profile is not valid"):
+        parse(DEV, profile=profile)
+
+
+@pytest.mark.parametrize("digits", ["\u0661" * 12, "\uff11" * 12])
+def test_digits_of_other_scripts_are_none(digits: str) -> None:
+    with pytest.raises(PipelineError, match="allowedOwners is not valid"):
+        parse(DEV | {"allowedOwners": [digits]})
+    with pytest.raises(PipelineError, match="aws:region is not valid"):
+        parse(DEV, region=f"eu-west-{digits[0]}")
+
+
+def test_a_value_is_quoted_as_far_as_can_be_read() -> None:
+    for values in (
+        DEV | {"role": "x" * 100_000},
+        DEV | {"x" * 100_000: "y"},
+        DEV | {"architecture": "x" * 100_000},
+    ):
+        with pytest.raises(PipelineError) as caught:
+            parse(values)
+        assert len(str(caught.value)) < 2_000
+        assert "100" in str(caught.value), "how long it is"
+
+
+def test_a_smoke_test_may_have_lines() -> None:
+    assert parse(DEV | {"validation": {"smokeTest": "set -e\n\tcurl $X\n"}}).validation.smoke_test is not None
+    with pytest.raises(PipelineError, match=r"golden-image:validation.smokeTest is not valid"):
+        parse(DEV | {"validation": {"smokeTest": "echo \x1b[31m"}})
 
 
 def test_a_region_is_required() -> None:

@@ -46,9 +46,33 @@ def test_revoked_with_reason_time_and_identity_and_restored(ec2: Any, catalog: C
         revoke.restore(catalog, bad)
 
 
-def test_a_long_reason_fits_into_a_tag(ec2: Any, catalog: Catalog) -> None:
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        (" ", "needs a reason"),
+        ("x" * 257, "does not fit into a tag"),
+        ("bad\x00image", "show no sign"),
+        ("bad\nimage", "show no sign"),
+        ("\x1b[31mbad", "show no sign"),
+        ("bad\u202eegami", "show no sign"),
+        ("bad\ud800", "show no sign"),
+        ("bad\ufffe", "show no sign"),
+    ],
+)
+def test_a_reason_that_no_tag_can_hold(ec2: Any, catalog: Catalog, reason: str, message: str) -> None:
+    good = image(ec2, "good")
+    with pytest.raises(PipelineError, match=message) as caught:
+        revoke.revoke(catalog, good, reason)
+    assert str(caught.value).replace("\n", "").isprintable()
+    assert catalog.image(good).revoked is None  # type: ignore[union-attr]
+
+
+def test_the_longest_reason_fits_into_a_tag(ec2: Any, catalog: Catalog) -> None:
     bad = image(ec2, "bad")
-    revoke.revoke(catalog, bad, "x" * 500)
+    with pytest.raises(PipelineError) as caught:
+        revoke.revoke(catalog, bad, "x" * 257)
+    most = int(re.findall(r"at most (\d+)", str(caught.value))[0])
+    revoke.revoke(catalog, bad, "é" * most)
     found = catalog.image(bad)
     assert found is not None
     assert len(found.revoked or "") == revoke.TAG_LIMIT

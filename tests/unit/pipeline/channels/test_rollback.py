@@ -1,6 +1,8 @@
 """Going back: the channel's record, the pick, and one line; nothing in AWS."""
 
+import io
 import json
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import boto3
 import pytest
 from typer.testing import CliRunner
 
+from pipeline import net
 from pipeline.channels import rollback
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError
@@ -53,11 +56,18 @@ def pin(stack_file: Path) -> str | None:
     return lines[0].split()[-1] if lines else None
 
 
+def roll_back(stack_file: Path, image_id: str | None = None) -> rollback.Outcome:
+    """As the command does it, without showing it."""
+    outcome = rollback.run(config_file=stack_file, image_id=image_id)
+    outcome.after.write()
+    return outcome
+
+
 def test_the_previous_one(channel: Channel, stack_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = channel.image("one", GitCommit="c" * 40), channel.image("two")
     for image in (first, second):
         channel.hold(image)
-    rollback.show(rollback.run(config_file=stack_file), "prod")
+    rollback.show(roll_back(stack_file), "prod")
     assert pin(stack_file) == first
     shown = capsys.readouterr().out
     assert f"+  golden-image:image: {first}" in shown
@@ -76,11 +86,11 @@ def test_past_the_ones_that_cannot_be(channel: Channel, stack_file: Path) -> Non
     for image in (good, gone, revoked, bare, now, good, now):
         channel.hold(image)
     channel.ec2.deregister_image(ImageId=gone)
-    rollback.run(config_file=stack_file)
+    roll_back(stack_file)
     assert pin(stack_file) == good
     for image, why in ((gone, "gone"), (revoked, "revoked: CVE-1"), (bare, "never validated")):
         with pytest.raises(PipelineError, match=why):
-            rollback.run(config_file=stack_file, image_id=image)
+            roll_back(stack_file, image)
 
 
 def test_one_by_its_id_and_twice(
@@ -89,21 +99,21 @@ def test_one_by_its_id_and_twice(
     images = [channel.image(name) for name in ("one", "two", "three")]
     for image in images:
         channel.hold(image)
-    rollback.run(config_file=stack_file, image_id=images[0])
+    roll_back(stack_file, images[0])
     assert pin(stack_file) == images[0]
-    rollback.show(rollback.run(config_file=stack_file, image_id=images[0]), "prod")
+    rollback.show(roll_back(stack_file, images[0]), "prod")
     assert "pins" in capsys.readouterr().out
 
 
 def test_nothing_to_go_back_to(channel: Channel, stack_file: Path) -> None:
     with pytest.raises(PipelineError, match="channel prod of role web has no history"):
-        rollback.run(config_file=stack_file)
+        roll_back(stack_file)
     only = channel.image("only")
     channel.hold(only)
     with pytest.raises(PipelineError, match="has no earlier image"):
-        rollback.run(config_file=stack_file)
+        roll_back(stack_file)
     with pytest.raises(PipelineError, match="has never held ami-00000000"):
-        rollback.run(config_file=stack_file, image_id="ami-00000000")
+        roll_back(stack_file, "ami-00000000")
     assert stack_file.read_text() == TEXT
 
 
@@ -111,7 +121,7 @@ def test_a_second_time_it_goes_further_back_and_not_forth(channel: Channel, stac
     oldest, old, bad = (channel.image(name) for name in ("oldest", "old", "bad"))
     for image in (oldest, old, bad, old):
         channel.hold(image)
-    rollback.run(config_file=stack_file)
+    roll_back(stack_file)
     assert pin(stack_file) == oldest
 
 
@@ -127,3 +137,53 @@ def test_for_scripts(channel: Channel, stack_file: Path) -> None:
     assert (newest["imageId"], newest["current"], newest["revoked"]) == (second, True, "CVE-1")
     assert (oldest["imageId"], oldest["gitCommit"], oldest["obstacle"]) == (first, "c" * 40, None)
     assert datetime.fromisoformat(oldest["when"]).utcoffset() == timedelta()
+
+
+def command(monkeypatch: pytest.MonkeyPatch, stack_file: Path, *options: str) -> int:
+    """`python -m pipeline rollback prod`, to its exit status."""
+    argv = ["pipeline", "rollback", "prod", "--config-file", str(stack_file), *options]
+    monkeypatch.setattr(sys, "argv", argv)
+    return net.run(app)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_what_was_not_shown_is_not_written(
+    channel: Channel, stack_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, options: tuple[str, ...]
+) -> None:
+    for image in (channel.image("one"), channel.image("two")):
+        channel.hold(image)
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert command(monkeypatch, stack_file, *options) == 1
+    assert stack_file.read_text() == TEXT
+    said = capsys.readouterr().err
+    assert said.startswith("error: the output could not be written\n  seen:    No space left on device\n")
+    monkeypatch.setattr(sys, "stdout", None)
+    assert command(monkeypatch, stack_file, *options) == 1
+    assert stack_file.read_text() == TEXT
+
+
+def test_a_terminal_without_the_arrow(
+    channel: Channel, stack_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = channel.image("eins", GitCommit="c" * 40), channel.image("zwölf")
+    for image in (first, second):
+        channel.hold(image)
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert command(monkeypatch, stack_file) == 0
+    assert pin(stack_file) == first
+    assert b"zw\\xf6lf" in raw.getvalue()
+
+
+def test_no_name_in_the_account_reaches_the_terminal_as_a_command(
+    channel: Channel, stack_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    first = channel.image("[red]one[/red] [link=http://evil]x[/link]", GitCommit="\u202edead")
+    for image in (first, channel.image("two", Revoked="\u2028[bold]no[/]")):
+        channel.hold(image)
+    assert command(monkeypatch, stack_file) == 0
+    shown = capsys.readouterr().out
+    assert "[red]one[/red]" in shown.replace("\n", "")
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown

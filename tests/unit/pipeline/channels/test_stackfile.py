@@ -1,5 +1,9 @@
 """A pin is one line; every other character of the stack file stays."""
 
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +25,7 @@ OLD, NEW = "ami-0000000000000000a", "ami-0000000000000000b"
 
 def stack_file(tmp_path: Path, text: str) -> StackFile:
     path = tmp_path / "Pulumi.prod.yaml"
-    path.write_text(text)
+    path.write_bytes(text.encode())
     return StackFile.read(path)
 
 
@@ -79,3 +83,115 @@ def test_written_whole_with_its_mode(tmp_path: Path) -> None:
     assert NEW in file.path.read_text()
     assert file.path.stat().st_mode & 0o777 == 0o640
     assert list(tmp_path.iterdir()) == [file.path]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+@pytest.mark.parametrize("pinned", [True, False])
+def test_every_line_end_stays(tmp_path: Path, end: str, *, pinned: bool) -> None:
+    text = (TEXT + (f"    golden-image:image: {OLD}\n" if pinned else "")).replace("\n", end)
+    file = stack_file(tmp_path, text)
+    new = file.with_pin(NEW)
+    new.write()
+    before, after = text.encode().split(end.encode()), file.path.read_bytes().split(end.encode())
+    assert len([line for line in after if line not in before]) == 1
+    assert [line for line in after if NEW.encode() not in line] == [
+        line for line in before if OLD.encode() not in line
+    ]
+    changed = [
+        line for line in file.diff(new).splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    assert len(changed) == 1 + pinned
+    assert file.diff(new).isascii()
+
+
+def test_a_link_stays_and_its_file_changes(tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    target = stack_file(folder, TEXT).path
+    link = tmp_path / "Pulumi.prod.yaml"
+    link.symlink_to(target)
+    StackFile.read(link).with_pin(NEW).write()
+    assert link.is_symlink()
+    assert NEW in target.read_text()
+    assert list(folder.iterdir()) == [target]
+
+
+def test_the_owner_stays(tmp_path: Path) -> None:
+    owner = (1234, 2345) if os.getuid() == 0 else (os.getuid(), os.getgid())
+    file = stack_file(tmp_path, TEXT)
+    os.chown(file.path, *owner)
+    file.with_pin(NEW).write()
+    found = file.path.stat()
+    assert (found.st_uid, found.st_gid) == owner
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process may become longer than nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    new = stack_file(tmp_path, TEXT).with_pin(NEW)
+    with full_disk(), pytest.raises(PipelineError, match="cannot be written, and is as it was"):
+        new.write()
+    assert [path.read_text() for path in tmp_path.iterdir()] == [TEXT]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["config:\n  golden-image:role: café\n".encode("latin-1"), TEXT.encode("utf-16"), TEXT.encode("utf-32")],
+)
+def test_not_utf_8(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_bytes(content)
+    with pytest.raises(PipelineError, match=r"is not UTF-8 text|is no stack file"):
+        StackFile.read(path)
+    assert path.read_bytes() == content
+
+
+def test_keys_that_a_merge_brings(tmp_path: Path) -> None:
+    base = "base: &base\n  golden-image:channel: prod\n  golden-image:image: " + OLD + "\n"
+    text = base + "config:\n  <<: *base\n  golden-image:from: candidate\n"
+    file = stack_file(tmp_path, text)
+    assert file.get("golden-image:channel") == "prod"
+    new = file.with_pin(NEW)
+    assert added(text, new.text) == [f"  golden-image:image: {NEW}"]
+    assert new.get("golden-image:image") == NEW
+    with pytest.raises(PipelineError, match="is not written as this command expects"):
+        stack_file(tmp_path, base + "config:\n  <<: *base\n").with_pin(NEW)
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("2026-01-31", "a date to YAML"),
+        ("2026-01-31T12:00:00Z", "a date to YAML"),
+        ("1.10", "1.10, a number that YAML reads as 1.1"),
+        ("1.0", "YAML reads as 1\n"),
+        ("!!binary aGk=", "no text to YAML"),
+    ],
+)
+def test_what_yaml_makes_something_else_of(tmp_path: Path, written: str, seen: str) -> None:
+    text = TEXT + f"    golden-image:bake: {{variables: {{image_version: {written}}}}}\n"
+    file = stack_file(tmp_path, text)
+    with pytest.raises(PipelineError, match=seen) as caught:
+        file.value("golden-image:bake")
+    assert "golden-image:bake.variables.image_version in " in str(caught.value)
+    assert 'such as "1.10"' in str(caught.value)
+
+
+def test_numbers_that_stay_what_they_are(tmp_path: Path) -> None:
+    text = TEXT + "    golden-image:bake: {variables: {a: 1.5, b: 7, c: '1.10', d: true, e: ~}}\n"
+    found = stack_file(tmp_path, text).value("golden-image:bake")
+    assert found == {"variables": {"a": 1.5, "b": 7, "c": "1.10", "d": True, "e": None}}
+
+
+def test_a_key_that_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="golden-image:fleet is not valid"):
+        stack_file(tmp_path, TEXT).get("golden-image:fleet")
