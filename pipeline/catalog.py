@@ -277,25 +277,19 @@ class Catalog:
         Raises:
             PipelineError: AWS could not be asked.
         """
-        filters = [
-            {"Name": f"tag:{TAG_MANAGED_BY}", "Values": ["packer"]},
-            {"Name": "tag-key", "Values": [TAG_BAKE_KEY, TAG_BAKE_RUN]},
-        ]
+        packers = {"Name": f"tag:{TAG_MANAGED_BY}", "Values": ["packer"]}
         with self._asking("list the snapshots of bakes"):
             pages = list(
                 self._ec2.get_paginator("describe_snapshots").paginate(
                     OwnerIds=["self"],
-                    Filters=filters,  # type: ignore[arg-type]
+                    Filters=[packers],  # type: ignore[list-item]
                 )
             )
+        snapshots = [(found, tags_of(found.get("Tags"))) for page in pages for found in page["Snapshots"]]
         return [
-            Snapshot(
-                id=found["SnapshotId"],
-                started=found["StartTime"],
-                finished=TAG_BAKE_KEY in tags_of(found.get("Tags")),
-            )
-            for page in pages
-            for found in page["Snapshots"]
+            Snapshot(id=found["SnapshotId"], started=found["StartTime"], finished=TAG_BAKE_KEY in tags)
+            for found, tags in snapshots
+            if {TAG_BAKE_KEY, TAG_BAKE_RUN} & tags.keys()
         ]
 
     def deregister(self, image_id: str) -> str | None:

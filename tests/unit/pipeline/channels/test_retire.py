@@ -109,6 +109,24 @@ def test_what_a_bake_left_half_done_goes_after_a_day() -> None:
     assert found.kept == {"new": "of a bake that has not ended, or not long ago"}
 
 
+def test_snapshots_of_bakes_that_ended_and_that_did_not(aws: None) -> None:
+    account = Ec2()
+    volume = account.ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+
+    def snapshot(**tags: str) -> str:
+        found: str = account.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+        account.ec2.create_tags(Resources=[found], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+        return found
+
+    old = snapshot(ManagedBy="packer", BakeKey="k")
+    done = snapshot(ManagedBy="packer", BakeKey="k", BakeRun="k")
+    left = snapshot(ManagedBy="packer", BakeRun="k")
+    for strange in ({"ManagedBy": "packer"}, {"BakeKey": "k"}, {"BakeRun": "k", "ManagedBy": "hand"}):
+        snapshot(**strange)
+    found = {one.id: one.finished for one in Catalog(region=REGION).bake_snapshots()}
+    assert found == {old: True, done: True, left: False}
+
+
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
     """EC2 where moto is kinder.
