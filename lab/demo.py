@@ -19,6 +19,7 @@ from rich.table import Table
 from lab import environment, keeper, leftovers
 from lab.errors import LabError
 from lab.workbench import Run, Workbench, lab_of
+from pipeline.processes import hear
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,6 +157,7 @@ def _interrupted(number: int, _frame: FrameType | None) -> None:
 
 def main() -> int:
     """Run the demo in a lab of its own, which is gone afterwards."""
+    hear(signal.SIGINT, signal.SIGTERM)
     settings = lab_of("demo")
     signal.signal(signal.SIGTERM, _interrupted)
     demo: Demo | None = None

@@ -22,6 +22,7 @@ import psutil
 from lab import base_image, cgroups, host, network, switches
 from lab import settings as lab_settings
 from lab.errors import LabError
+from pipeline.processes import ENDING, hear
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -137,6 +138,7 @@ def down(settings: LabSettings) -> bool:
 
 def keep(ready_write: int) -> int:
     """Run the server until it ends or SIGTERM comes; returns its exit status."""
+    hear(*ENDING)
     settings = lab_settings.load()
     server_read, keeper_write = os.pipe()
     status = 1

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from lab.settings import LabSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
+HEARING = ("env", "--default-signal=INT,TERM,HUP")
+"""Before a command: it hears what ends it though this process may ignore that. With SIGINT ignored every `pulumi` waits
+5 s for plugins that do not hear it."""
+
 ANSWER_SECONDS = 60.0
 """How long a new machine may take until its web server answers."""
 
@@ -82,7 +86,7 @@ class Workbench:
         if self.echo:
             print(f"  $ {' '.join(argv)}", flush=True)
         return subprocess.Popen(
-            argv, cwd=self.folder, env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL,
+            [*HEARING, *argv], cwd=self.folder, env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             start_new_session=True,
         )  # fmt: skip
@@ -94,7 +98,7 @@ class Workbench:
     def pulumi_argv(self, command: str, stack: str, *options: str) -> list[str]:
         """Command line of a `pulumi` command on a stack; the stack is made first if it is new."""
         made = subprocess.run(
-            ["pulumi", "stack", "select", "--create", "--non-interactive", stack],
+            [*HEARING, "pulumi", "stack", "select", "--create", "--non-interactive", stack],
             cwd=self.folder, env=self.env, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if made.returncode != 0:
@@ -124,7 +128,7 @@ class Workbench:
     def outputs(self, stack: str) -> dict[str, Any]:
         """The stack's outputs."""
         done = subprocess.run(
-            ["pulumi", "stack", "output", "--json", "--stack", stack],
+            [*HEARING, "pulumi", "stack", "output", "--json", "--stack", stack],
             cwd=self.folder, env=self.env, capture_output=True, text=True, check=True,
         )  # fmt: skip
         result: dict[str, Any] = json.loads(done.stdout)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import sys
 import time
@@ -23,6 +24,7 @@ from lab import keeper, leftovers
 from lab.environment import install_plugins
 from lab.errors import LabError
 from lab.workbench import Machine, Run, Workbench, lab_of
+from pipeline.processes import hear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,6 +229,7 @@ def show(comparisons: list[Comparison]) -> None:
 
 def main() -> int:
     """Measure in a lab of its own, which is gone afterwards."""
+    hear(signal.SIGINT, signal.SIGTERM)
     settings = lab_of("bench")
     done: list[Comparison] = []
     status = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from lab import keeper
 from lab.environment import install_plugins
 from lab.workbench import PROJECT, Run, Workbench, lab_of
 from pipeline.catalog import Catalog
+from pipeline.processes import hear
 from pipeline.review import preview as previews
 
 FOLDER = PROJECT / "tests/unit/pipeline/review/previews"
@@ -102,6 +104,7 @@ def story(bench: Workbench) -> None:
 
 def main() -> int:
     """Record in a lab of its own, which is gone afterwards."""
+    hear(signal.SIGINT, signal.SIGTERM)
     settings = lab_of("bench")
     try:
         keeper.down(settings)

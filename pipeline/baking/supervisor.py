@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from pipeline.processes import dies_with_parent
+from pipeline.processes import ENDING, dies_with_parent, hear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,12 +83,11 @@ def _is_alive(pid: int, created: float) -> bool:
 
 
 def _prepare_command() -> None:
-    """In the child: take SIGINT again, and be told by the kernel should the supervisor be killed.
+    """In the child: hear signals again, and be told by the kernel should the supervisor be killed.
 
-    A Go program that starts with SIGINT ignored goes on ignoring it (Go, package os/signal). The kernel signals
-    this one process only, and Packer's wrapper hands SIGTERM on, but not SIGINT (Packer, main.go).
+    The kernel signals this one process only, and Packer's wrapper hands SIGTERM on, but not SIGINT (Packer, main.go).
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    hear(*ENDING)
     dies_with_parent(signal.SIGTERM)
 
 

@@ -1,10 +1,11 @@
 """A bake that is interrupted in the middle leaves nothing, and the next update succeeds."""
 
 import os
+import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -54,6 +55,25 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
         if text in line:
             return seen
     raise AssertionError(f"{text!r} never came:\n{seen}")
+
+
+@pytest.fixture
+def _background() -> Iterator[None]:
+    """As if these tests were a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_background")
+def test_what_a_background_job_starts_hears_ctrl_c(bench: Workbench) -> None:
+    ignored = re.search(r"SigIgn:\s*(\w+)", bench.run("cat", "/proc/self/status").output)
+    assert ignored
+    assert not int(ignored[1], 16) & 1 << (signal.SIGINT - 1)
+    with bench.start("python", "-c", "import time; print('started'); time.sleep(60)") as process:
+        read_until(process, "started")
+        to_the_group(process, signal.SIGINT)
+        assert process.wait(CLEAN_SECONDS / 2) == -signal.SIGINT
 
 
 @pytest.mark.parametrize(
