@@ -17,8 +17,8 @@ from moto.sts.models import sts_backends
 from lab import base_image, redhat_like
 from lab import settings as lab_settings
 from lab.dataplane import ec2
+from lab.disks import ROOT_DEVICE
 from lab.layers import BASE
-from lab.moto_gaps import ROOT_DEVICE
 
 if TYPE_CHECKING:
     from pathlib import Path

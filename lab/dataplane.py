@@ -183,6 +183,9 @@ class DataPlane:
         for image_id, image in images.items():
             if image_id in self._store.images:
                 continue
+            if image.copied_from in self._store.images:  # type: ignore[attr-defined]
+                self._store.add(image_id, self._store.images[image.copied_from])  # type: ignore[attr-defined]
+                continue
             machine = self._machines.get(image.instance_id or "")
             if machine is None:
                 continue  # registered without a machine: metadata only

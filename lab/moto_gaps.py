@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
-from moto.ec2.models.amis import AmiBackend
 from moto.ec2.responses.general import General
+
+from lab import disks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from moto.ec2.models.amis import Ami
-
-ROOT_DEVICE = "/dev/xvda"
 
 
 def fill(console: Callable[[str], str]) -> None:
@@ -25,7 +22,7 @@ def fill(console: Callable[[str], str]) -> None:
         console: What the machine of an instance id printed.
     """
     General.get_console_output = _console_output(console)  # type: ignore[method-assign, assignment]
-    AmiBackend.create_image = _as_ec2_does(AmiBackend.create_image)  # type: ignore[method-assign]
+    disks.fill()
 
 
 def _console_output(console: Callable[[str], str]) -> Callable[[General], ActionResult]:
@@ -42,20 +39,3 @@ def _console_output(console: Callable[[str], str]) -> Callable[[General], Action
         )
 
     return get_console_output
-
-
-def _as_ec2_does(create_image: Callable[..., Ami]) -> Callable[..., Ami]:
-    """Moto refuses CreateImage with tags for the snapshot, and forgets that the root is on EBS."""
-
-    def create(
-        self: Any, instance_id: str, name: str, description: str, tag_specifications: list[dict[str, Any]]
-    ) -> Ami:
-        for_snapshot = [spec for spec in tag_specifications if spec["ResourceType"] == "snapshot"]
-        others = [spec for spec in tag_specifications if spec["ResourceType"] != "snapshot"]
-        image = create_image(self, instance_id, name, description, tag_specifications=others)
-        for spec in for_snapshot:
-            image.ebs_snapshot.add_tags({tag["Key"]: tag["Value"] for tag in spec["Tags"]})
-        image.root_device_type, image.root_device_name = "ebs", ROOT_DEVICE
-        return image
-
-    return create
