@@ -43,24 +43,27 @@ def up(
         bool,
         typer.Option("--manners", help="Answer as late and as stale as AWS does; kept until said otherwise."),
     ] = False,
+    pace: Annotated[
+        str | None, typer.Option(help="aws: machines and images take as long as on AWS; lab: seconds.")
+    ] = None,
 ) -> None:
     """Start the lab; nothing happens if it is up already, but that the manners change."""
     settings = lab_settings.load()
-    choice = _choice(names) if with_manners else None
-    if names and choice is None:
+    if names and not with_manners:
         raise LabError(f"{names!r} is not an option", hint=f"python -m lab up --manners {names}")
+    choice = _choice(settings, names if with_manners else None, pace)
     fresh = keeper.up(settings)
     environment.install_plugins(settings)
-    if choice is not None:
-        answer = httpx.put(f"{settings.endpoint}/lab-api/manners", json=asdict(choice))
-        answer.raise_for_status()
+    if with_manners or pace:
+        httpx.put(f"{settings.endpoint}/lab-api/manners", json=asdict(choice)).raise_for_status()
     print(f"lab {settings.name}: {'up' if fresh else 'was up already'}, answers on {settings.endpoint}")
 
 
-def _choice(names: str) -> manners.Choice:
-    """What `--manners` asks for: all, unless some are named."""
-    given = {"": manners.NAMES, "none": ()}.get(names, names.split(","))
-    return manners.Choice.of(given)
+def _choice(settings: lab_settings.LabSettings, names: str | None, pace: str | None) -> manners.Choice:
+    """What the options ask for; what they leave out stays as it is."""
+    before = manners.kept(settings.manners_file)
+    given = {None: before.names, "": manners.NAMES, "none": ()}.get(names, (names or "").split(","))
+    return manners.Choice.of({**asdict(before), "names": given, "pace": pace or before.pace})
 
 
 @app.command()
@@ -121,15 +124,16 @@ def status(
     settings = lab_settings.load()
     is_up = keeper.running(settings) is not None
     found = leftovers.find(settings)
-    chosen = manners.kept(settings.manners_file).names
+    chosen = manners.kept(settings.manners_file)
     if as_json:
         answer = {"lab": settings.name, "up": is_up, "endpoint": settings.endpoint, "host": found}
-        print(json.dumps({**answer, "manners": chosen}))
+        print(json.dumps({**answer, "manners": chosen.names, "pace": chosen.pace}))
     else:
         print(f"lab {settings.name}: {'up, answers on ' + settings.endpoint if is_up else 'down'}")
         for kind, names in found.items():
             print(f"  {kind:<15} {', '.join(names) if names else 'none'}")
-        print(f"  {'manners':<15} {', '.join(chosen) if chosen else 'none'}")
+        print(f"  {'manners':<15} {', '.join(chosen.names) or 'none'}")
+        print(f"  {'pace':<15} {chosen.pace}")
     if not is_up:
         raise typer.Exit(STATUS_LEFT_BEHIND if any(found.values()) else STATUS_DOWN)
 

@@ -19,6 +19,7 @@ from lab import settings as lab_settings
 from lab.dataplane import ec2
 from lab.disks import ROOT_DEVICE
 from lab.layers import BASE
+from lab.manners import pending
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +155,4 @@ def load(path: Path) -> None:
     for name, backends in dill.loads(path.read_bytes()).items():  # noqa: S301 - our own file, root's alone
         for (account, region), backend in backends.items():
             SERVICES[name][account][region] = backend
+    pending.settle()

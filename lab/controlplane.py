@@ -137,18 +137,19 @@ class ControlPlane:
 
     def carry_out(self, call: Call) -> Answer:
         """Let moto answer, and the machines follow."""
-        answer, body = self.ask(call)
-        if not READ_ONLY.match(call.action):
-            if call.action == "RebootInstances":
-                self.machines.reboot(v[0] for k, v in call.form.items() if k.startswith("InstanceId."))
-            try:
-                self.machines.reconcile()
-            except Exception:
-                # EC2's own words for "it is us, not you", so that a client's parser can read them.
-                log.exception("the machines could not follow %s", call.action)
-                answer, body = _internal_error(call.action, json_protocol=call.json_protocol)
-            self.save()
-            log.info("%s -> %s", call.action or call.environ.get("PATH_INFO"), answer[0])
+        if READ_ONLY.match(call.action):
+            return self.ask(call)
+        answer, body = self.manners.around(call, self.ask)
+        if call.action == "RebootInstances":
+            self.machines.reboot(v[0] for k, v in call.form.items() if k.startswith("InstanceId."))
+        try:
+            self.machines.reconcile()
+        except Exception:
+            # EC2's own words for "it is us, not you", so that a client's parser can read them.
+            log.exception("the machines could not follow %s", call.action)
+            answer, body = _internal_error(call.action, json_protocol=call.json_protocol)
+        self.save()
+        log.info("%s -> %s", call.action or call.environ.get("PATH_INFO"), answer[0])
         return answer, body
 
     def _tags_of(self, resource_id: str) -> dict[str, str]:

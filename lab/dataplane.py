@@ -69,6 +69,7 @@ class DataPlane:
         self._changed = changed
         self._lock = threading.RLock()
         self._machines: dict[str, Machine] = {}
+        self._held: set[str] = set()
         self._index = settings.machines_dir / "machines.json"
         settings.machines_dir.mkdir(parents=True, exist_ok=True)
         if self._index.exists():
@@ -119,6 +120,8 @@ class DataPlane:
     def _bring(self, instance: Instance) -> None:
         machine = self._machines.get(instance.id)
         match instance.state:
+            case "running" if instance.id in self._held:
+                pass
             case "running" if machine is None:
                 machine = self._create(instance)
                 machine.start(self._seed(instance))
@@ -213,6 +216,21 @@ class DataPlane:
             )
         self.reconcile()
         self._changed()
+
+    def hold(self, instance_id: str) -> None:
+        """Give a machine no power yet, though its instance is called running."""
+        self._held.add(instance_id)
+
+    def release(self, instance_id: str) -> None:
+        """It may have power from the next `reconcile` on."""
+        self._held.discard(instance_id)
+
+    def halt(self, instance_id: str) -> None:
+        """Shut a machine down, ahead of its instance's state."""
+        with self._lock:
+            machine = self._machines.get(instance_id)
+            if machine is not None and machine.running:
+                machine.stop()
 
     def reboot(self, instance_ids: Iterable[str]) -> None:
         """Restart the operating systems of running machines."""

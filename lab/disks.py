@@ -140,18 +140,23 @@ def _override(disks: dict[str, dict[str, Any]], mapping: dict[str, Any]) -> None
 def _create_image(create_image: Callable[..., Ami]) -> Callable[..., Ami]:
     """Tags for the snapshot are refused by moto, which also forgets the root disk: the snapshot is of that one.
 
-    "Snapshots of encrypted volumes are automatically encrypted" (EBS user guide, "Amazon EBS encryption").
+    "Snapshots of encrypted volumes are automatically encrypted" (EBS user guide, "Amazon EBS encryption"). An instance
+    in another state is refused: hashicorp/packer issue 9562.
     """
 
     @functools.wraps(create_image)
     def create(
         self: Any, instance_id: str, name: str, description: str, tag_specifications: list[dict[str, Any]]
     ) -> Ami:
+        instance = self.get_instance(instance_id)
+        if instance.state not in {"running", "stopped"}:
+            message = f"Invalid value '{instance_id}' for instanceId. Instance is not in state 'running' or 'stopped'"
+            raise EC2ClientError("InvalidParameterValue", message)
         others = [spec for spec in tag_specifications if spec["ResourceType"] != "snapshot"]
         image = create_image(self, instance_id, name, description, tag_specifications=others)
         _tag(image.ebs_snapshot, tag_specifications, "snapshot")
         image.root_device_type, image.root_device_name = "ebs", ROOT_DEVICE
-        volume = root_volume(self.get_instance(instance_id))
+        volume = root_volume(instance)
         if volume is not None:
             snapshot = image.ebs_snapshot
             snapshot.volume, snapshot.encrypted, snapshot.kms_key_id = (

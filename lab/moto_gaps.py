@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.responses.general import General
 
 from lab import disks
@@ -23,6 +25,26 @@ def fill(console: Callable[[str], str]) -> None:
     """
     General.get_console_output = _console_output(console)  # type: ignore[method-assign, assignment]
     disks.fill()
+    if InstanceBackend.stop_instances.__name__ != "only_from":
+        InstanceBackend.stop_instances = _only_from(  # type: ignore[method-assign]
+            InstanceBackend.stop_instances, {"running", "stopping", "stopped"}, "stopped"
+        )
+        InstanceBackend.start_instances = _only_from(  # type: ignore[method-assign]
+            InstanceBackend.start_instances, {"pending", "running", "stopped"}, "started"
+        )
+
+
+def _only_from(change: Callable[..., Any], states: set[str], word: str) -> Callable[..., Any]:
+    """Moto starts and stops whatever there is, also what is terminated (error codes, IncorrectInstanceState)."""
+
+    def only_from(self: Any, instance_ids: list[str]) -> Any:
+        for instance in self.get_multi_instances_by_id(instance_ids):
+            if instance.state not in states:
+                message = f"The instance '{instance.id}' is not in a state from which it can be {word}."
+                raise EC2ClientError("IncorrectInstanceState", message)
+        return change(self, instance_ids)
+
+    return only_from
 
 
 def _console_output(console: Callable[[str], str]) -> Callable[[General], ActionResult]:

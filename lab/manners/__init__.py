@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lab.errors import LabError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = ("late-image-parameters",)
+NAMES = ("late-image-parameters", "pending")
 """All of them."""
 
 SEED = 1
+PACES = ("lab", "aws")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,27 +30,35 @@ class Choice:
     Attributes:
         names: Of `NAMES`.
         seed: Of all chance: the same one and the same order of calls give the same answers.
+        pace: ``lab`` or ``aws``: how long the phases take; ``aws`` has them in any case.
     """
 
     names: tuple[str, ...] = ()
     seed: int = SEED
+    pace: Literal["lab", "aws"] = "lab"
 
     @classmethod
     def of(cls, given: Any) -> Choice:
         """From JSON: a list of names, or an object.
 
         Raises:
-            LabError: A name is not known.
+            LabError: A name or the pace is not known.
         """
         values = given if isinstance(given, dict) else {"names": given}
-        names = tuple(name for name in NAMES if name in values["names"])
-        unknown = sorted(set(values["names"]) - set(NAMES))
+        asked = {*values.get("names", ()), *(("pending",) if values.get("pace") == "aws" else ())}
+        names = tuple(name for name in NAMES if name in asked)
+        unknown = sorted(asked - set(NAMES))
         if unknown:
             raise LabError(
                 f"there is no manner called {', '.join(unknown)}",
                 hint=f"those that there are: {', '.join(NAMES)}",
             )
-        return cls(**{**values, "names": names})
+        choice = cls(**{**values, "names": names})
+        if choice.pace not in PACES:
+            raise LabError(
+                f"there is no pace called {choice.pace!r}", hint=f"it is one of {', '.join(PACES)}"
+            )
+        return choice
 
     def keep(self, path: Path) -> None:
         """Write it to a file, for the next start."""

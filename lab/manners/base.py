@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.calls import Caller
+    from lab.dataplane import DataPlane
+    from lab.manners import Choice
     from lab.manners.later import Later
 
 Answer = tuple[list[Any], list[bytes]]
@@ -60,12 +62,16 @@ class Plane(Protocol):
 
     lock: threading.RLock
     later: Later
+    machines: DataPlane
 
     def ask(self, call: Call) -> Answer:
         """What moto answers; neither the machines nor the kept state follow."""
 
     def carry_out(self, call: Call) -> Answer:
         """Do it in full, and answer."""
+
+    def save(self) -> None:
+        """Keep the account as it is now."""
 
     def allowed(self, caller: Caller, action: str) -> bool:
         """Whether somebody may call a read-only action."""
@@ -74,22 +80,33 @@ class Plane(Protocol):
 class Manner:
     """Something that AWS does and that a kinder EC2 would not.
 
+    `instead` is asked first and may answer in its place; `before` and `after` see each call that changes something,
+    with the control plane's lock held and before the machines follow.
+
     Args:
         plane: The control plane.
-        seed: Of all chance; the same seed and the same order of calls give the same answers.
+        choice: Which manners are on, and the seed of all chance.
     """
 
     name: ClassVar[str]
 
-    def __init__(self, plane: Plane, seed: int) -> None:
+    def __init__(self, plane: Plane, choice: Choice) -> None:
         self.plane = plane
-        self._seed = seed
+        self._seed = choice.seed
         self._drawn: dict[str, int] = {}
 
     def instead(self, call: Call) -> Answer | None:
         """The answer to a call, if this manner gives it; None lets the call go on."""
         del call
         return None
+
+    def before(self, call: Call) -> None:
+        """A call is about to be carried out."""
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """It has been; returns the answer that goes out."""
+        del call
+        return answer
 
     def chance(self, of: str) -> random.Random:
         """The next draw of a kind: does not depend on how often others were drawn."""

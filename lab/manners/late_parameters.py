@@ -14,6 +14,7 @@ from lab.dataplane import ec2
 from lab.manners.base import Manner
 
 if TYPE_CHECKING:
+    from lab.manners import Choice
     from lab.manners.base import Answer, Call, Plane
 
 log = logging.getLogger("lab")
@@ -35,8 +36,8 @@ class LateImageParameters(Manner):
 
     name: ClassVar[str] = "late-image-parameters"
 
-    def __init__(self, plane: Plane, seed: int) -> None:
-        super().__init__(plane, seed)
+    def __init__(self, plane: Plane, choice: Choice) -> None:
+        super().__init__(plane, choice)
         self._writing: dict[str, list[float]] = {}
 
     def instead(self, call: Call) -> Answer | None:

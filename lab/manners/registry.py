@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from lab import environment, manners
 from lab.manners.late_parameters import LateImageParameters
+from lab.manners.pending import Pending
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lab.manners.base import Answer, Call, Manner, Plane
 
-ALL: tuple[type[Manner], ...] = (LateImageParameters,)
+ALL: tuple[type[Manner], ...] = (LateImageParameters, Pending)
 
 
 class Manners:
@@ -37,13 +39,26 @@ class Manners:
             choice.keep(self._path)
 
     def _make(self) -> list[Manner]:
-        return [one(self._plane, self.choice.seed) for one in ALL if one.name in self.choice.names]
+        return [one(self._plane, self.choice) for one in ALL if one.name in self.choice.names]
 
     def answer(self, call: Call) -> Answer:
         """Answer a call: one of them does, or the control plane as it is."""
-        if call.caller.key != environment.ONLOOKER:
-            for manner in self._on:
-                answer = manner.instead(call)
-                if answer is not None:
-                    return answer
+        for manner in self._of(call):
+            answer = manner.instead(call)
+            if answer is not None:
+                return answer
         return self._plane.carry_out(call)
+
+    def around(self, call: Call, ask: Callable[[Call], Answer]) -> Answer:
+        """Ask moto for a change, with what they do before and after."""
+        with self._plane.lock:
+            concerned = self._of(call)
+            for manner in concerned:
+                manner.before(call)
+            answer = ask(call)
+            for manner in concerned:
+                answer = manner.after(call, answer)
+            return answer
+
+    def _of(self, call: Call) -> list[Manner]:
+        return [] if call.caller.key == environment.ONLOOKER else self._on

@@ -30,6 +30,12 @@ def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
         Choice.of(["politeness"])
 
 
+def test_the_pace_of_aws_has_phases_in_any_case() -> None:
+    assert Choice.of({"names": [], "pace": "aws"}).names == ("pending",)
+    with pytest.raises(LabError, match=r"no pace called 'slow'\n.*lab, aws"):
+        Choice.of({"names": [], "pace": "slow"})
+
+
 def test_they_change_while_the_lab_is_up(ec2: Any, manners: Callable[..., None], tmp_path: Path) -> None:
     url = f"{ec2.meta.endpoint_url}/lab-api/manners"
     assert httpx.get(url).json()["names"] == []
@@ -37,4 +43,4 @@ def test_they_change_while_the_lab_is_up(ec2: Any, manners: Callable[..., None],
     assert httpx.get(url).json()["names"] == list(NAMES)
     assert httpx.put(url, json=["politeness"]).status_code == 400
     manners(seed=3)
-    assert httpx.get(url).json() == {"names": [], "seed": 3}
+    assert httpx.get(url).json() == {"names": [], "seed": 3, "pace": "lab"}
