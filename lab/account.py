@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dill
@@ -22,6 +23,7 @@ from lab.layers import BASE
 from lab.manners import pending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lab.dataplane import DataPlane
@@ -139,20 +141,49 @@ def _reduce_parameters(found: ParameterDict) -> tuple[Any, ...]:
 copyreg.pickle(ParameterDict, _reduce_parameters)
 
 
-def save(path: Path) -> None:
-    """Write the state of all services, in one piece or not at all."""
-    state = {
+def dump() -> bytes:
+    """The state of all services."""
+    found: bytes = dill.dumps(_all())
+    return found
+
+
+def _all() -> dict[str, Any]:
+    return {
         name: {(account, region): backend for account, region, backend in backends.iter_backends()}
         for name, backends in SERVICES.items()
     }
+
+
+def restore(state: bytes) -> Any:
+    """The backends that `dump` wrote down, by service, then by account and region."""
+    return dill.loads(state)  # noqa: S301 - our own, root's alone
+
+
+def save(path: Path) -> None:
+    """Write the state of all services, in one piece or not at all."""
     new = path.with_suffix(".new")
-    new.write_bytes(dill.dumps(state))
+    new.write_bytes(dump())
     new.rename(path)
 
 
 def load(path: Path) -> None:
     """Take up the state that `save` wrote."""
-    for name, backends in dill.loads(path.read_bytes()).items():  # noqa: S301 - our own file, root's alone
+    _take(restore(path.read_bytes()))
+    pending.settle()
+
+
+def _take(state: Any) -> None:
+    for name, backends in state.items():
         for (account, region), backend in backends.items():
             SERVICES[name][account][region] = backend
-    pending.settle()
+
+
+@contextmanager
+def as_it_was(state: Any) -> Iterator[None]:
+    """Let the services be what `restore` gave, for a moment; the control plane's lock is held."""
+    now = _all()
+    _take(state)
+    try:
+        yield
+    finally:
+        _take(now)

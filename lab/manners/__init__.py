@@ -16,7 +16,15 @@ from lab.errors import LabError
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = ("late-image-parameters", "pending")
+NAMES = (
+    "throttling",
+    "stale-reads",
+    "late-image-parameters",
+    "pending",
+    "old-console",
+    "reused-addresses",
+    "encryption",
+)
 """All of them."""
 
 SEED = 1

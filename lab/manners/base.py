@@ -95,6 +95,12 @@ class Manner:
         self._seed = choice.seed
         self._drawn: dict[str, int] = {}
 
+    def begin(self) -> None:
+        """It is on from now."""
+
+    def end(self) -> None:
+        """It is off from now."""
+
     def instead(self, call: Call) -> Answer | None:
         """The answer to a call, if this manner gives it; None lets the call go on."""
         del call

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab import environment, manners
+from lab.manners.encryption import Encryption
 from lab.manners.late_parameters import LateImageParameters
+from lab.manners.old_console import OldConsole
 from lab.manners.pending import Pending
+from lab.manners.reused_addresses import ReusedAddresses
+from lab.manners.stale_reads import StaleReads
+from lab.manners.throttling import Throttling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +19,16 @@ if TYPE_CHECKING:
 
     from lab.manners.base import Answer, Call, Manner, Plane
 
-ALL: tuple[type[Manner], ...] = (LateImageParameters, Pending)
+ALL: tuple[type[Manner], ...] = (
+    Throttling,
+    StaleReads,
+    LateImageParameters,
+    Pending,
+    OldConsole,
+    ReusedAddresses,
+    Encryption,
+)
+"""In the order in which they are asked."""
 
 
 class Manners:
@@ -29,17 +43,22 @@ class Manners:
         self._plane = plane
         self._path = path
         self.choice = manners.kept(path)
-        self._on = self._make()
+        self._on: list[Manner] = []
+        self._begin()
 
     def set(self, choice: manners.Choice) -> None:
         """Have exactly these from now on."""
         with self._plane.lock:
             self.choice = choice
-            self._on = self._make()
+            for manner in self._on:
+                manner.end()
+            self._begin()
             choice.keep(self._path)
 
-    def _make(self) -> list[Manner]:
-        return [one(self._plane, self.choice) for one in ALL if one.name in self.choice.names]
+    def _begin(self) -> None:
+        self._on = [one(self._plane, self.choice) for one in ALL if one.name in self.choice.names]
+        for manner in self._on:
+            manner.begin()
 
     def answer(self, call: Call) -> Answer:
         """Answer a call: one of them does, or the control plane as it is."""

@@ -37,7 +37,7 @@ def wait_for(ssm: Any, wanted: str) -> None:
 
 @pytest.fixture
 def ssm(manners: Callable[..., None], client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(late_parameters, "SECONDS", (0.3, 0.5))
+    monkeypatch.setattr(late_parameters, "SECONDS", (1.0, 1.2))
     manners("late-image-parameters")
     return client("ssm")
 
@@ -82,7 +82,7 @@ def test_what_is_refused_is_refused_at_once(ssm: Any, images: list[str]) -> None
     wait_for(ssm, images[0])
     with pytest.raises(ClientError, match="ParameterAlreadyExists"):
         put(ssm, images[1], overwrite=False)
-    time.sleep(0.6)
+    time.sleep(1.3)
     assert value(ssm) == images[0]
 
 

@@ -14,7 +14,7 @@ from lab.manners import pace
 from tests.unit.lab.paper import PaperMachine, run, source
 from tests.unit.lab.test_controlplane import state
 
-SPAN = (0.3, 0.3)
+SPAN = (1.5, 1.5)
 QUICK = pace.Pace(pending=SPAN, power=(0.0, 0.0), stopping=SPAN, shutting_down=SPAN, image=SPAN, copy=SPAN)
 
 
@@ -73,7 +73,7 @@ def test_terminating_what_is_pending_ends_it(slow: Any) -> None:
     instance_id = launch(slow)
     slow.terminate_instances(InstanceIds=[instance_id])
     wait_for(lambda: state(slow, instance_id)[0], "terminated")
-    time.sleep(0.4)
+    time.sleep(1.6)
     assert state(slow, instance_id)[0] == "terminated"
     assert instance_id not in PaperMachine.all
 
@@ -101,7 +101,7 @@ def test_an_image_that_is_deregistered_while_it_is_pending_does_not_come_back(sl
     wait_for(lambda: state(slow, instance_id)[0], "running")
     image_id = slow.create_image(InstanceId=instance_id, Name="baked")["ImageId"]
     slow.deregister_image(ImageId=image_id)
-    time.sleep(0.5)
+    time.sleep(1.6)
     assert slow.describe_images(Owners=["self"])["Images"] == []
 
 

@@ -1,0 +1,98 @@
+"""Reads may show the account as it was before the last writes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lab import account
+from lab.manners.base import Manner
+
+if TYPE_CHECKING:
+    from lab.manners import Choice
+    from lab.manners.base import Answer, Call, Plane
+
+READS = frozenset({
+    "DescribeImages",
+    "DescribeInstances",
+    "DescribeParameters",
+    "DescribeTags",
+    "GetParameter",
+    "GetParameterHistory",
+    "GetParameters",
+    "GetParametersByPath",
+})  # fmt: skip
+CHANCE = 0.25
+"""How many of these reads lag at all."""
+
+SECONDS = 2.0
+SECONDS_BY_ID = 1.0
+"""How far a read may lag; one that names ids, at most so far: what was just made is not found."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """The account as it was.
+
+    Attributes:
+        until: When it ceased to be so (`time.monotonic`).
+        state: What `account.dump` gave.
+    """
+
+    until: float
+    state: bytes
+
+    @cached_property
+    def backends(self) -> Any:
+        """Moto's objects."""
+        return account.restore(self.state)
+
+
+class StaleReads(Manner):
+    """Some reads lag behind the writes by up to two seconds; an id just made may not be found for one.
+
+    "The Amazon EC2 API follows an eventual consistency model ... the result of an API command you run that affects
+    your Amazon EC2 resources might not be immediately visible to all subsequent commands you run. ... If the resource
+    is not found: InvalidInstanceID.NotFound" (EC2 developer guide, "Eventual consistency in the Amazon EC2 API").
+    Parameter Store's reads lag as well: aws/aws-sdk-js issue 3586 "returns the old version", aws/aws-cdk-cli issue 830.
+    """
+
+    name: ClassVar[str] = "stale-reads"
+
+    def __init__(self, plane: Plane, choice: Choice) -> None:
+        super().__init__(plane, choice)
+        self._pasts: deque[Past] = deque()
+        self._state = b""
+
+    def before(self, call: Call) -> None:
+        """Keep the account as it is now."""
+        del call
+        self._state = account.dump()
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """It was so until now."""
+        del call
+        now = time.monotonic()
+        self._pasts.append(Past(now, self._state))
+        while self._pasts[0].until < now - SECONDS:
+            self._pasts.popleft()
+        return answer
+
+    def instead(self, call: Call) -> Answer | None:
+        """Some reads are answered from the past."""
+        if call.action not in READS:
+            return None
+        chance = self.chance(call.action)
+        if chance.random() >= CHANCE:
+            return None
+        by_id = any(name.startswith(("ImageId", "InstanceId")) for name in call.arguments)
+        then = time.monotonic() - chance.uniform(0.0, SECONDS_BY_ID if by_id else SECONDS)
+        with self.plane.lock:
+            past = next((past for past in self._pasts if past.until > then), None)
+            if past is None:
+                return None
+            with account.as_it_was(past.backends):
+                return self.plane.ask(call)

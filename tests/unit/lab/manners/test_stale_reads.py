@@ -1,0 +1,103 @@
+"""Reads may show the account as it was before the last writes."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lab import environment
+from lab.manners import stale_reads
+
+
+@pytest.fixture
+def client(
+    manners: Callable[..., None], client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Clients of a lab in which each read lags."""
+    monkeypatch.setattr(stale_reads, "CHANCE", 1.0)
+    manners("stale-reads")
+    return client
+
+
+def seen(look: Callable[[], Any], count: int = 20) -> list[Any]:
+    """What a look shows, again and again."""
+    return [look() for _ in range(count)]
+
+
+def test_a_tag_just_written_is_there_for_some_reads_and_for_all_in_the_end(
+    client: Callable[..., Any],
+) -> None:
+    ec2 = client("ec2")
+    image_id = client("ec2", environment.ONLOOKER).register_image(Name="image", Architecture="x86_64")[
+        "ImageId"
+    ]
+
+    def tags() -> list[str]:
+        return [tag["Value"] for tag in ec2.describe_tags()["Tags"]]
+
+    ec2.create_tags(Resources=[image_id], Tags=[{"Key": "Note", "Value": "first"}])
+    time.sleep(stale_reads.SECONDS)
+    ec2.create_tags(Resources=[image_id], Tags=[{"Key": "Note", "Value": "second"}])
+    looks = seen(tags)
+    assert ["first"] in looks
+    assert client("ec2", environment.ONLOOKER).describe_tags()["Tags"][0]["Value"] == "second"
+    time.sleep(stale_reads.SECONDS)
+    assert seen(tags, 5) == [["second"]] * 5
+
+
+def test_what_was_just_made_may_not_be_found_by_its_id(client: Callable[..., Any]) -> None:
+    ec2 = client("ec2")
+    image_id = ec2.register_image(Name="image", Architecture="x86_64")["ImageId"]
+
+    def there() -> bool:
+        try:
+            ec2.describe_images(ImageIds=[image_id])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidAMIID.NotFound":
+                return False
+            raise
+        return True
+
+    assert False in seen(there)
+    time.sleep(stale_reads.SECONDS_BY_ID)
+    assert seen(there, 5) == [True] * 5
+
+
+def test_a_list_of_parameters_may_be_older_than_a_parameter(client: Callable[..., Any]) -> None:
+    ssm = client("ssm")
+    ssm.put_parameter(Name="/a/b", Value="one", Type="String")
+    time.sleep(stale_reads.SECONDS)
+    ssm.put_parameter(Name="/a/b", Value="two", Type="String", Overwrite=True)
+
+    def listed() -> list[str]:
+        return [one["Value"] for one in ssm.get_parameters_by_path(Path="/a")["Parameters"]]
+
+    assert ["one"] in seen(listed)
+    time.sleep(stale_reads.SECONDS)
+    assert seen(listed, 5) == [["two"]] * 5
+
+
+def test_the_same_seed_draws_the_same(client: Callable[..., Any], manners: Callable[..., None]) -> None:
+    ssm = client("ssm")
+
+    def draw(seed: int) -> list[int]:
+        ssm.put_parameter(Name="/a", Value="one", Type="String", Overwrite=True)
+        time.sleep(stale_reads.SECONDS)
+        manners("stale-reads", seed=seed)
+        version: int = ssm.put_parameter(Name="/a", Value="two", Type="String", Overwrite=True)["Version"]
+        return [
+            version - found for found in seen(lambda: ssm.get_parameter(Name="/a")["Parameter"]["Version"], 8)
+        ]
+
+    assert draw(5) == draw(5)
+    assert draw(5) != draw(6) or draw(5) != draw(7)
+
+
+def test_a_write_is_never_lost_by_a_read_of_the_past(client: Callable[..., Any]) -> None:
+    ec2 = client("ec2")
+    for number in range(5):
+        ec2.register_image(Name=f"image-{number}", Architecture="x86_64")
+        seen(lambda: ec2.describe_images(Owners=["self"]), 3)
+    assert len(client("ec2", environment.ONLOOKER).describe_images(Owners=["self"])["Images"]) == 5
