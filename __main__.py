@@ -9,6 +9,7 @@ A stack that does not bake takes an image that exists: the pinned one, or what a
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
@@ -21,6 +22,7 @@ from components.web_fleet import WebFleet
 from pipeline.catalog import Catalog
 from pipeline.channels import words
 from pipeline.channels.select import choose
+from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
 from pipeline.net import unexpected
 
@@ -54,16 +56,27 @@ def program() -> None:
     """Declare the stack."""
     stack = settings.load()
     catalog = Catalog(region=stack.region, profile=stack.profile)
+    standing = Standing(
+        stack=stack.stack,
+        role=stack.role,
+        channel=stack.channel,
+        record=catalog.pointer_history(stack.role, stack.channel),
+    )
 
     image_id: pulumi.Input[str]
     if stack.bakes:
         baked = baking.declare(stack, catalog)
+        for line in words.of_bake(standing):
+            pulumi.log.warn(line)
         image_id = baked.validation.image_id
         outputs.of_baked(baked)
     else:
         choice = choose(stack.request, catalog)
         image_id = choice.image.id
-        for line in words.about(choice, stack.request, stack.channel, catalog, datetime.now(UTC)):
+        refusal = standing.refusal(image_id, stack.stack_file)
+        if refusal is not None:
+            raise refusal
+        for line in words.about(choice, stack.request, standing, catalog, datetime.now(UTC)):
             pulumi.log.info(line)
         outputs.of_choice(choice)
 
@@ -73,6 +86,8 @@ def program() -> None:
         channel=stack.channel,
         source=stack.source,
         image_id=image_id,
+        standing=standing,
+        word=secrets.token_hex(4),
         region=stack.region,
         environment=stack.environment,
     )

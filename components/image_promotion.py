@@ -15,15 +15,20 @@ from pipeline.model import TAG_CHANNEL, pointer_description, pointer_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.channels.standing import Standing
+
 
 class ImagePromotion(pulumi.ComponentResource):
     """A channel that holds one image.
 
-    The step `claim` makes sure that nobody else has moved the channel. Then the pointer moves: it is the authority
-    (rule 4). The tag follows (rule 5): the new image gets it here, shown in the preview, and the step `settle` takes
-    it from the displaced one. The provider could do that too, but would take away the tag that another stack has
+    The step `claim` makes sure that nobody else has moved the channel, and takes its tag from the earlier image. Then
+    the pointer moves: it is the authority. The step `held` waits until it holds the image. Then the tag follows: the
+    new image gets it here, shown in the preview, and the step `settle` puts right what other channels hold.
+    The provider could take the tag from the earlier image, too, but would take away the one that another stack has
     given the image since, once a refresh has put that one into the state; so the tag stays on delete, and its value
     is not ours to reset.
+    The steps run again whenever the pointer does not stand as this stack left it: their plan holds the word of the
+    label that is on its latest version, or else a new one (`pipeline.channels.standing`).
     Destroying the component removes pointer and tag; the image stays.
     """
 
@@ -34,8 +39,7 @@ class ImagePromotion(pulumi.ComponentResource):
     """Name of the SSM parameter."""
 
     since: pulumi.Output[str]
-    """Since when the channel has held it without a break, ISO 8601 in UTC; the step `settle` tells, so that a preview
-    with nothing to do asks AWS nothing."""
+    """Since when the channel has held it without a break, ISO 8601 in UTC."""
 
     previous_image: pulumi.Output[str]
     """What the channel held before, or an empty text."""
@@ -51,6 +55,8 @@ class ImagePromotion(pulumi.ComponentResource):
         channel: str,
         source: str | None,
         image_id: pulumi.Input[str],
+        standing: Standing,
+        word: str,
         region: str,
         environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
@@ -63,15 +69,25 @@ class ImagePromotion(pulumi.ComponentResource):
             channel: The channel that it is promoted into.
             source: Where the stack takes images from: a channel, ``bake``, or None for pins alone.
             image_id: A validated image.
+            standing: Where the channel stands now.
+            word: Word of a label for this promotion, if the channel is not as wanted; a new one each time.
             region: AWS region.
             environment: How the step reaches AWS.
             opts: Options of the component.
         """
         super().__init__("golden-image:index:ImagePromotion", name, None, opts)
-        plan = {"region": region, "role": role, "channel": channel, "imageId": image_id}
+        description = pointer_description(role, channel, source)
+        requested = pulumi.Output.from_input(image_id)
+        plan = {
+            "region": region,
+            "role": role,
+            "channel": channel,
+            "stack": standing.stack,
+            "imageId": requested,
+        }
 
         def step(
-            part: str, *, delete: str | None, plan: dict[str, Any], after: pulumi.Resource | None
+            part: str, *, delete: str | None = None, plan: dict[str, Any], after: pulumi.Resource | None
         ) -> Command:
             return Command(
                 f"{name}-{part}",
@@ -86,55 +102,45 @@ class ImagePromotion(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[after] if after else None),
             )
 
-        claim = step("claim", delete=None, plan=plan, after=None)
+        label = requested.apply(lambda image: standing.promised(image, description, word))
+        claim = step("claim", plan={**plan, "label": label}, after=None)
         pointer = aws.ssm.Parameter(
             f"{name}-pointer",
             name=pointer_name(role, channel),
             type="String",
             data_type="aws:ec2:image",
-            description=pointer_description(role, channel, source),
+            description=description,
             # Not `value`: that one is secret, and so would be all that derives from it.
             insecure_value=image_id,
             # A pointer that outlived its stack's state is taken over, not an error.
             overwrite=True,
-            # Not by data: what the claim says is unknown in a preview, and the image must not be.
+            # Not by data: what the claim returns is unknown in a preview, and the image must not be.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[claim]),
         )
-        held = pointer.insecure_value.apply(_known_image)
+        held = step(
+            "held",
+            plan={**plan, "claim": claim.stdout.apply(json.loads), "pointerVersion": pointer.version},
+            after=pointer,
+        )
         tag = aws.ec2.Tag(
             f"{name}-channel",
-            resource_id=held,
+            # The image that was asked for: what the provider read of the pointer may be the earlier one.
+            resource_id=image_id,
             key=TAG_CHANNEL,
             value=channel,
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, ignore_changes=["value"]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[held], retain_on_delete=True, ignore_changes=["value"]
+            ),
         )
+        record = held.stdout.apply(json.loads)
         self.settled = step(
             "settle",
             delete="leave",
-            # The image that was asked for, not the pointer's: that is what must have come of it. The version, so
-            # that the tags follow whenever the pointer was written.
-            plan={
-                **plan,
-                "claimed": claim.stdout.apply(_version),
-                "pointerVersion": pointer.version,
-            },
+            plan={**plan, "source": source, "when": record.apply(lambda found: str(found["when"]))},
             after=tag,
         )
-        record = self.settled.stdout.apply(json.loads)
-        self.since = record.apply(lambda said: str(said.get("since", "")))
-        self.previous_image = record.apply(lambda said: str(said.get("previousImage") or ""))
-        self.image_id = tag.resource_id
+        self.since = record.apply(lambda found: str(found["since"]))
+        self.previous_image = record.apply(lambda found: str(found["previousImage"] or ""))
+        self.image_id = requested
         self.pointer = pointer.name
         self.register_outputs({"imageId": self.image_id, "pointer": self.pointer})
-
-
-def _version(claimed: str) -> int:
-    """The pointer's version when the claim looked."""
-    return int(json.loads(claimed)["version"])
-
-
-def _known_image(value: str | None) -> str:
-    """The pointer's value, which the SDK types as optional because a secret parameter has none."""
-    if not value:
-        raise ValueError("the provider returned a pointer without a value")
-    return value

@@ -63,6 +63,8 @@ def parameter_history(ssm: Any, name: str) -> list[PointerVersion]:
             image_id=entry["Value"],
             when=entry["LastModifiedDate"],
             by=entry.get("LastModifiedUser", ""),
+            description=entry.get("Description", ""),
+            labels=tuple(entry.get("Labels", ())),
         )
         for page in pages
         for entry in page["Parameters"]

@@ -104,12 +104,16 @@ class PointerVersion:
         image_id: The image that the channel held from then on.
         when: When it was written, in UTC.
         by: The ARN of the identity that wrote it.
+        description: The parameter's description in that version.
+        labels: The labels that are attached to that version.
     """
 
     version: int
     image_id: str
     when: datetime
     by: str
+    description: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

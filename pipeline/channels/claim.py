@@ -1,8 +1,9 @@
 """The step `claim`: before a pointer moves, make sure that it still stands where this stack left it.
 
-SSM has no conditional write, and a pointer's stack writes over whatever is there. So a stack moves a channel only
-from the image that it put there itself; what somebody else put there is told, not overwritten. The step `settle`
-looks again afterwards, for what happened between the look and the write.
+A stack moves a channel only from a version that it wrote or took over itself; what somebody else put there is
+reported, not overwritten. The step `held` looks again afterwards, for what happened between the look and the write.
+The channel's tag leaves the earlier image here, before the pointer does: whatever fails from here on, a lookup by
+tag finds no image rather than the wrong one.
 """
 
 from __future__ import annotations
@@ -11,63 +12,69 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws
-from pipeline.channels.pointer import NOTHING, Pointer, check_plan, told
+from pipeline.channels.account import Account
+from pipeline.channels.pointer import check_plan
+from pipeline.channels.record import KEPT_VERSIONS
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREVIOUS = "PULUMI_COMMAND_STDOUT"
-"""Where the command plugin hands an update what the step said the last time."""
+"""Where the command plugin hands an update what the step returned the last time."""
 
 
 def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Claim a channel for an image.
 
     Args:
-        plan: ``region``, ``role``, ``channel``, ``imageId``.
+        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``, and ``label``: the word of the label that the
+            step `held` is to leave.
 
     Returns:
-        ``imageId``, ``displaces`` (the image that the channel holds now, or None), ``version`` (the pointer's).
+        ``imageId``, ``displaces`` (the image that the channel holds now, or None), ``version`` and ``when`` (the
+        pointer's; 0 and empty if there is none), ``label``.
 
     Raises:
-        PipelineError: The channel holds an image that this stack did not put there; or the plan is incomplete.
+        PipelineError: The channel holds an image that this stack did not put there; SSM can take no version more; or
+            the plan is incomplete.
     """
     check_plan(plan, "claim")
-    pointer = Pointer(plan["role"], plan["channel"], ssm=aws.client("ssm", region=plan["region"]))
-    found = pointer.position()
-    mine = {plan["imageId"], *_left_behind(os.environ.get(PREVIOUS, ""))}
-    if found.version != NOTHING and found.image_id not in mine:
-        raise _somebody_elses(pointer, plan["imageId"])
-    return {"imageId": plan["imageId"], "displaces": found.image_id, "version": found.version}
+    account = Account.of(plan, "claim")
+    with account.reporting():
+        pointer = account.pointer
+        found = pointer.standing()
+        if not found.may_replace(plan["imageId"], _last(os.environ.get(PREVIOUS, ""))):
+            raise found.not_mine(plan["imageId"])
+        blocked = found.blocked()
+        if blocked is not None:
+            raise blocked
+        if len(found.record) >= KEPT_VERSIONS:
+            # A label of a stack on the oldest version would keep SSM from taking a new one.
+            pointer.unlabel(found.oldest())
+        account.take_tag(but=plan["imageId"])
+        return {
+            "imageId": plan["imageId"],
+            "displaces": found.image_id,
+            "version": found.seen.version,
+            "when": found.seen.when,
+            "label": plan.get("label"),
+        }
 
 
-def _left_behind(said: str) -> set[str]:
-    """The images that this stack may have left in the channel.
-
-    Its last claim's, or, if the write failed, the one that the claim found.
+def _last(text: str) -> Mapping[str, Any]:
+    """What the step returned the last time; empty if it has never run.
 
     Raises:
-        PipelineError: The text is not what this step says.
+        PipelineError: The text is not what this step returns.
     """
-    if not said:
-        return set()
+    if not text:
+        return {}
     try:
-        last = json.loads(said)
-        return {image for image in (last["imageId"], last["displaces"]) if image}
+        last: dict[str, Any] = json.loads(text)
+        _ = last["imageId"], last["displaces"], last["version"]
     except (ValueError, KeyError, TypeError) as error:
         raise PipelineError(
-            "the state does not hold what the step `claim` said the last time", seen=said[:200]
+            "the state does not hold what the step `claim` returned the last time", seen=text[:200]
         ) from error
-
-
-def _somebody_elses(pointer: Pointer, image_id: str) -> PipelineError:
-    last = pointer.written_after(NOTHING)[-1]
-    return PipelineError(
-        f"channel {pointer.channel} holds an image that this stack did not put there; not overwriting it",
-        seen=f"{pointer.name} {told(last)}",
-        allowed=f"a channel that stands where this stack left it, or one that holds {image_id} already",
-        change=f"if that image shall go: pin it first (golden-image:image: {last.image_id}) and run `pulumi up`, "
-        "which takes it over; then promote. If two stacks promote into this channel: give each one of its own",
-    )
+    return last

@@ -1,84 +1,87 @@
-"""A channel's pointer as SSM has it: what it holds, since which version, and who wrote it."""
+"""A channel's pointer in SSM: read, and labelled. What it means is `pipeline.channels.standing`'s."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline import aws
+from pipeline.channels.standing import LABELS, Standing, label
 from pipeline.errors import PipelineError
-from pipeline.model import PointerVersion, pointer_name
+from pipeline.model import pointer_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-NOTHING = 0
-"""The version of a pointer that is not there: SSM counts from 1."""
+    from collections.abc import Mapping
 
 _KEYS = ("region", "role", "channel", "imageId")
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a pointer stands.
-
-    Attributes:
-        version: SSM's version number; `NOTHING` if there is no such parameter.
-        image_id: The image, or None.
-    """
-
-    version: int
-    image_id: str | None
 
 
 class Pointer:
     """One channel's parameter.
 
     Args:
+        stack: The stack that looks at it.
         role: The role.
         channel: The channel.
         ssm: A client of SSM.
     """
 
-    def __init__(self, role: str, channel: str, *, ssm: Any) -> None:
+    def __init__(self, stack: str, role: str, channel: str, *, ssm: Any) -> None:
+        self.stack = stack
+        self.role = role
         self.channel = channel
         self.name = pointer_name(role, channel)
         self._ssm = ssm
 
-    def position(self) -> Position:
-        """Where it stands now."""
+    def image_id(self) -> str | None:
+        """The image that it holds now, or None."""
         try:
-            found = self._ssm.get_parameter(Name=self.name)["Parameter"]
+            value: str = self._ssm.get_parameter(Name=self.name)["Parameter"]["Value"]
         except self._ssm.exceptions.ParameterNotFound:
-            return Position(NOTHING, None)
-        return Position(int(found["Version"]), str(found["Value"]))
+            return None
+        return value
 
-    def written_after(self, version: int) -> list[PointerVersion]:
-        """What was written after a version, the oldest first. SSM keeps the last 100 versions."""
-        found = aws.parameter_history(self._ssm, self.name)
-        return [entry for entry in reversed(found) if entry.version > version]
+    def standing(self) -> Standing:
+        """Its versions and labels. SSM keeps the last 100 versions."""
+        record = aws.parameter_history(self._ssm, self.name)
+        return Standing(stack=self.stack, role=self.role, channel=self.channel, record=record)
 
+    def label(self, standing: Standing, word: str) -> None:
+        """Attach the stack's label to the latest version, and take all other labels of stacks away.
 
-def tenure(record: Sequence[PointerVersion]) -> tuple[datetime, str | None]:
-    """Since when a channel has held its image without a break, in UTC, and what it held before (None: nothing known).
+        Calls only for what is not so yet.
+        """
+        latest = standing.record[0]
+        mine = label(self.stack, word)
+        if mine not in latest.labels:
+            self.attach(latest.version, mine)
+        self.unlabel(standing, but=mine)
 
-    Args:
-        record: What was written, the oldest first; at least one entry.
-    """
-    held = record[-1].image_id
-    before = max((number for number, entry in enumerate(record) if entry.image_id != held), default=-1)
-    return record[before + 1].when.astimezone(UTC), record[before].image_id if before >= 0 else None
+    def attach(self, version: int, name: str) -> None:
+        """Attach a label to a version; it leaves the one that has it.
 
+        Raises:
+            PipelineError: SSM does not take the label.
+        """
+        answer = self._ssm.label_parameter_version(Name=self.name, ParameterVersion=version, Labels=[name])
+        if answer.get("InvalidLabels"):
+            raise PipelineError(
+                f"SSM does not take the label {name} for {self.name}",
+                allowed="letters, digits and _ . - in the stack's name",
+                change="rename the stack: `pulumi stack rename`",
+            )
 
-def told(entry: PointerVersion) -> str:
-    """A version in words, for an error: what, when, who."""
-    who = f" by {entry.by}" if entry.by else ""
-    return f"version {entry.version}: {entry.image_id}, written {entry.when:%Y-%m-%d %H:%M:%S} UTC{who}"
+    def unlabel(self, standing: Standing, *, but: str | None = None) -> None:
+        """Take the labels of stacks away, but for one; labels of others stay."""
+        for entry in standing.record:
+            names = [name for name in entry.labels if name.startswith(LABELS) and name != but]
+            if names:
+                self._ssm.unlabel_parameter_version(
+                    Name=self.name, ParameterVersion=entry.version, Labels=names
+                )
 
 
 def check_plan(plan: Mapping[str, Any], step: str) -> None:
-    """Insist on what the steps of a promotion are told.
+    """Make sure that a plan holds all that the steps of a promotion need.
 
     Raises:
         PipelineError: A key is missing.

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.channels.standing import describe
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.channels.request import Request
     from pipeline.channels.select import Choice
+    from pipeline.channels.standing import Standing
     from pipeline.model import Image
 
 
@@ -23,24 +26,25 @@ class Reader(Protocol):
         """The image of that id, or None."""
 
 
-def about(choice: Choice, request: Request, channel: str, reader: Reader, now: datetime) -> list[str]:
+def about(choice: Choice, request: Request, standing: Standing, reader: Reader, now: datetime) -> list[str]:
     """Lines about a promotion: nothing if the channel holds the image already and no newer one waits.
 
     Args:
         choice: The image that is promoted.
         request: What the stack asks for.
-        channel: The channel that it is promoted into.
+        standing: Where the channel stands that it is promoted into.
         reader: The account.
         now: The present time, in UTC.
     """
     lines = []
-    held = reader.pointer(request.role, channel)
+    held, channel = standing.image_id, standing.channel
     if held is None:
         lines.append(f"channel {channel}: nothing → {_name(choice.image, now)}, from {choice.origin}")
     elif held != choice.image.id:
         old = reader.image(held, request.owners)
         was = _name(old, now) if old else f"{held} (gone)"
         lines.append(f"channel {channel}: {was} → {_name(choice.image, now)}, from {choice.origin}")
+        lines += _unlabelled(standing)
     if request.pin is not None and request.upstream is not None:
         waiting = reader.pointer(request.role, request.upstream)
         newer = reader.image(waiting, request.owners) if waiting not in (None, request.pin) else None
@@ -50,6 +54,31 @@ def about(choice: Choice, request: Request, channel: str, reader: Reader, now: d
                 f"golden-image:image in {request.stack_file} keeps it back"
             )
     return lines
+
+
+def of_bake(standing: Standing) -> list[str]:
+    """Lines about the channel of a stack that bakes: which image it promotes is not known yet."""
+    if not standing.moved:
+        return []
+    latest = standing.record[0]
+    return [
+        (
+            f"channel {standing.channel}: {describe(latest)}. Stack {standing.stack} did not put it there: "
+            f"`pulumi up` refuses to replace it by another image.\n{standing.way_out(latest)}"
+        )
+    ]
+
+
+def _unlabelled(standing: Standing) -> list[str]:
+    """Who wrote a version before the first label shows only in the stack's state, which the step `claim` reads."""
+    if standing.latest is None or standing.labelled:
+        return []
+    return [
+        (
+            f"channel {standing.channel}: no stack has a label on its pointer yet; `pulumi up` replaces "
+            f"{standing.image_id} only if this stack put it there"
+        )
+    ]
 
 
 def _name(image: Image, now: datetime) -> str:

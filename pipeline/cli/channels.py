@@ -60,6 +60,30 @@ def rollback(
 
 
 @app.command(rich_help_panel=PEOPLE)
+def adopt(
+    stack: Annotated[str, typer.Argument(help="The stack, such as prod.")],
+    *,
+    version: Annotated[
+        int, typer.Option(help="The pointer's version that you have seen, as an error names it.")
+    ],
+    config_file: Annotated[
+        Path | None, typer.Option(help="The stack's config file; default: Pulumi.STACK.yaml.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a stack replace the image that somebody else put into its channel."""
+    from pipeline.channels import adopt as command  # noqa: PLC0415 - the steps do not pay for it
+    from pipeline.channels.standing import describe  # noqa: PLC0415
+
+    found = command.run(stack=stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), version=version)
+    if as_json:
+        print(json.dumps({"adopted": found.version, "imageId": found.image_id}))  # noqa: T201
+        return
+    print(f"stack {stack} may replace {describe(found)}")  # noqa: T201
+    print("nothing else has changed; `pulumi up --refresh` writes the image that the stack asks for")  # noqa: T201
+
+
+@app.command(rich_help_panel=PEOPLE)
 def revoke(
     image: Annotated[str, typer.Argument(help="The image, ami-…")],
     *,

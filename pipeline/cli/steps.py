@@ -66,6 +66,12 @@ def claim() -> None:
 
 
 @app.command(rich_help_panel=STEPS)
+def held() -> None:
+    """Wait until a channel's pointer holds the image that was written."""
+    _step("channels.held")
+
+
+@app.command(rich_help_panel=STEPS)
 def settle() -> None:
     """Let the channel tags of a role's images follow its pointers."""
     _step("channels.settle")

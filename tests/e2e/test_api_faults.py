@@ -92,7 +92,12 @@ def test_an_image_that_aws_rejects_after_the_call_has_returned(account: Account)
     run = promote(account.bench, new)
     assert run.status != 0
     assert f"channel {CHANNEL} does not hold {new}, though the call to move it succeeded" in run.output
-    account.check(old)
+    assert (
+        f"/golden-image/{ROLE}/{CHANNEL} holds {old}; tag ImageChannel={CHANNEL}: on no image" in run.output
+    )
+    assert account.bench.pointer(ROLE, CHANNEL) == old
+    assert account.bench.holders(ROLE, CHANNEL) == []
+    assert account.template() == old
     account.bench.set_faults()
     assert account.bench.up(STACK).status == 0
     account.check(new)
@@ -123,8 +128,7 @@ def test_two_promotions_at_once(account: Account, lab: LabSettings, tmp_path_fac
     assert "holds an image that this stack did not put there; not overwriting it" in refused.output
     assert mine in refused.output
 
-    confirmed = account.bench.pulumi_argv("up", STACK, "--yes", "--skip-preview", "--replace", "**-claim")
-    assert account.bench.run(*confirmed).status == 0
+    assert account.bench.up(STACK).status == 0, "the channel holds what it asks for"
     account.check(mine)
     assert promote(other, mine).status == 0, "taken over by pinning what is there"
     remove_stacks(other)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -13,6 +14,9 @@ from components.image_promotion import ImagePromotion
 from components.image_validation import ClonePlace, CloneShape, ImageValidation, evidence, user_data
 from components.web_fleet import WebFleet
 from pipeline.baking.bakekey import Ingredients
+from pipeline.channels.standing import Standing, label
+from pipeline.model import pointer_description
+from tests.unit.pipeline.making import standing, version
 
 IMAGE = "ami-0123456789abcdef0"
 VERDICT = {
@@ -27,13 +31,23 @@ OUTPUT = {
     "bake": {"images": {"eu-west-1": IMAGE}},
     "keygen": {"publicKey": "ssh-ed25519 AAAA", "privateKey": "very private"},
     "validate": VERDICT,
-    "claim": {"imageId": IMAGE, "displaces": None, "version": 4},
-    "settle": {"imageId": IMAGE, "since": "2026-01-31T12:00:00Z", "previousImage": None},
+    "claim": {"imageId": IMAGE, "displaces": None, "version": 4, "when": "x", "label": "4e5f6a7b"},
+    "held": {
+        "imageId": IMAGE,
+        "version": 5,
+        "when": "2026-01-31T12:00:00+00:00",
+        "since": "2026-01-31T12:00:00Z",
+        "previousImage": None,
+    },
+    "settle": {"imageId": IMAGE},
 }
 
 
 class Notes(pulumi.runtime.Mocks):
     """Notes each resource, and answers as its provider would."""
+
+    late: str | None = None
+    """What the provider reads of a pointer that AWS has not written yet."""
 
     def __init__(self) -> None:
         self.inputs: dict[str, dict[str, Any]] = {}
@@ -46,7 +60,7 @@ class Notes(pulumi.runtime.Mocks):
         if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
             outputs["latestVersion"] = 7
         if args.typ == "aws:ssm/parameter:Parameter":
-            outputs["version"] = 5
+            outputs |= {"version": 5} | ({"insecureValue": self.late} if self.late else {})
         if args.typ == "aws:ec2/keyPair:KeyPair":
             outputs["keyName"] = "key-1"
         return f"{args.name}-id", outputs
@@ -165,7 +179,7 @@ def test_user_data_stops_the_machine() -> None:
     assert text != user_data(suite="s2", keep_minutes=7), "other checks, other machines"
 
 
-def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
+def promotion(declared: Any, stands: Standing) -> Notes:
     def declare() -> Any:
         promotion = ImagePromotion(
             "promotion",
@@ -173,22 +187,56 @@ def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
             channel="prod",
             source="candidate",
             image_id=IMAGE,
+            standing=stands,
+            word="4e5f6a7b",
             region="eu-west-1",
             environment={"AWS_REGION": "eu-west-1"},
         )
         return promotion.image_id.apply(lambda value: _is(value, IMAGE))
 
-    notes = declared(declare)
+    notes: Notes = declared(declare)
+    return notes
+
+
+def plan_of(notes: Notes, step: str) -> dict[str, Any]:
+    plan: dict[str, Any] = json.loads(_plain(notes.inputs[f"promotion-{step}"]["stdin"]))
+    return plan
+
+
+def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
+    notes = promotion(declared, standing("ami-9"))
     pointer = notes.inputs["promotion-pointer"]
     assert pointer["name"] == "/golden-image/web/prod"
     assert pointer["dataType"] == "aws:ec2:image"
     assert pointer["insecureValue"] == IMAGE
     assert notes.inputs["promotion-channel"] == {"resourceId": IMAGE, "key": "ImageChannel", "value": "prod"}
-    asked = {"region": "eu-west-1", "role": "web", "channel": "prod", "imageId": IMAGE}
-    assert json.loads(notes.inputs["promotion-claim"]["stdin"]) == asked
-    settled = json.loads(notes.inputs["promotion-settle"]["stdin"])
-    assert settled == {**asked, "claimed": 4, "pointerVersion": 5}
+    asked = {"region": "eu-west-1", "role": "web", "channel": "prod", "stack": "prod", "imageId": IMAGE}
+    assert plan_of(notes, "claim") == {**asked, "label": "4e5f6a7b"}
+    assert plan_of(notes, "held") == {**asked, "claim": OUTPUT["claim"], "pointerVersion": 5}
+    settled = {**asked, "source": "candidate", "when": "2026-01-31T12:00:00+00:00"}
+    assert plan_of(notes, "settle") == settled
     assert notes.inputs["promotion-settle"]["delete"] == "leave"
+
+
+def test_the_steps_of_a_channel_that_is_as_wanted_have_the_plan_that_they_had(declared: Any) -> None:
+    mine = label("prod", "0a1b2c3d")
+    wanted = replace(version(4, IMAGE, mine), description=pointer_description("web", "prod", "candidate"))
+    assert plan_of(promotion(declared, standing(wanted)), "claim")["label"] == "0a1b2c3d"
+    for other in (
+        replace(wanted, image_id="ami-9"),
+        replace(wanted, description="taken from elsewhere"),
+        replace(wanted, labels=()),
+        replace(wanted, labels=(label("dev", "0a1b2c3d"),)),
+        replace(wanted, labels=(label("prod", "acknowledged"),)),
+    ):
+        assert plan_of(promotion(declared, standing(other)), "claim")["label"] == "4e5f6a7b", other
+
+
+def test_the_provider_may_return_the_earlier_image(declared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Notes, "late", "ami-9")
+    notes = promotion(declared, standing("ami-9"))
+    assert notes.inputs["promotion-channel"]["resourceId"] == IMAGE
+    assert plan_of(notes, "settle")["imageId"] == IMAGE
 
 
 def test_the_launch_template_holds_a_literal_id(declared: Any) -> None:

@@ -13,6 +13,7 @@ from pipeline.catalog import Catalog
 from pipeline.channels import words
 from pipeline.channels.request import Request
 from pipeline.channels.select import choose
+from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
 from pipeline.patience import Patience
 
@@ -67,8 +68,10 @@ def test_a_preview_asks_as_much_however_many_images_there_are(
     calls.clear()
     catalog = Catalog(region=REGION)
     choice = choose(REQUEST, catalog)
-    words.about(choice, REQUEST, "prod", catalog, datetime.now(UTC))
-    assert calls == ["GetParameter", "DescribeImages", "GetParameter"]
+    record = catalog.pointer_history("web", "prod")
+    standing = Standing(stack="prod", role="web", channel="prod", record=record)
+    words.about(choice, REQUEST, standing, catalog, datetime.now(UTC))
+    assert calls == ["GetParameter", "DescribeImages", "GetParameterHistory"]
 
 
 def test_nobody_answers(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,10 @@
 """A stack's README is filled in, or says what it lacks; it names every output, and only those."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from pipeline.channels import about
-from pipeline.channels.pointer import tenure
 from pipeline.errors import PipelineError
-from pipeline.model import PointerVersion
 from tools.checks import PROJECT
-
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def test_filled_in() -> None:
@@ -37,15 +31,3 @@ def test_tags_say_what_there_is() -> None:
     values = {"imageId": "ami-1", "imageName": "web", "channel": "prod", "gitCommit": ""}
     wanted = {"golden-image:image": "ami-1", "golden-image:name": "web", "golden-image:channel": "prod"}
     assert about.tags(values) == wanted
-
-
-@pytest.mark.parametrize(
-    ("held", "minutes", "previous"),
-    [("a", 0, None), ("aa", 0, None), ("ab", 1, "a"), ("abb", 1, "a"), ("abab", 3, "a"), ("aba", 2, "b")],
-)
-def test_since_when_and_what_before(held: str, minutes: int, previous: str | None) -> None:
-    record = [
-        PointerVersion(version=number + 1, image_id=image, when=NOON + timedelta(minutes=number), by="")
-        for number, image in enumerate(held)
-    ]
-    assert tenure(record) == (NOON + timedelta(minutes=minutes), previous)

@@ -1,82 +1,144 @@
-"""A channel is moved only from where its stack left it."""
+"""A channel is moved only from where its stack left it, and its tag goes first."""
 
 import json
 from typing import Any
 
-import boto3
 import pytest
 
-from pipeline.channels import claim
+from pipeline.channels import adopt, claim
+from pipeline.channels.record import KEPT_VERSIONS
+from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
+from tests.unit.pipeline.channels.making import REGION, Aws, plan
 
-REGION = "eu-west-1"
-NAME = "/golden-image/web/prod"
-OLD, NEW, OTHER = (f"ami-{digit * 17}" for digit in "abc")
+MINE = label("prod", "0a1b2c3d")
+YS = label("dev", "8c9d0e1f")
 
 
 @pytest.fixture
-def ssm(aws: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+def account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Aws:
     monkeypatch.delenv(claim.PREVIOUS, raising=False)
-    return boto3.client("ssm", region_name=REGION)
+    return Aws()
 
 
-def point(ssm: Any, image: str) -> None:
-    ssm.put_parameter(Name=NAME, Value=image, Type="String", Overwrite=True)
+def run(image: str) -> dict[str, Any]:
+    return claim.run(plan("prod", image, label="4e5f6a7b"))
 
 
-def plan(image: str) -> dict[str, str]:
-    return {"region": REGION, "role": "web", "channel": "prod", "imageId": image}
+def before(monkeypatch: pytest.MonkeyPatch, returned: dict[str, Any]) -> None:
+    monkeypatch.setenv(claim.PREVIOUS, json.dumps(returned))
 
 
-def before(monkeypatch: pytest.MonkeyPatch, image: str, displaces: str | None) -> None:
-    said = {"imageId": image, "displaces": displaces, "version": 1}
-    monkeypatch.setenv(claim.PREVIOUS, json.dumps(said))
-
-
-def test_a_channel_that_holds_nothing(ssm: Any) -> None:
-    assert claim.run(plan(NEW)) == {"imageId": NEW, "displaces": None, "version": 0}
-
-
-def test_one_that_holds_the_image_already_also_without_state(ssm: Any) -> None:
-    point(ssm, NEW)
-    assert claim.run(plan(NEW)) == {"imageId": NEW, "displaces": NEW, "version": 1}
-
-
-def test_one_that_stands_where_the_stack_left_it(ssm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    point(ssm, OLD)
-    before(monkeypatch, OLD, None)
-    assert claim.run(plan(NEW)) == {"imageId": NEW, "displaces": OLD, "version": 1}
-
-
-def test_after_a_claim_whose_write_failed(ssm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    point(ssm, OLD)
-    before(monkeypatch, OTHER, OLD)
-    assert claim.run(plan(NEW))["displaces"] == OLD
-
-
-@pytest.mark.parametrize("state", ["of another image", "none"])
-def test_one_that_somebody_else_moved(ssm: Any, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
-    point(ssm, OLD)
-    point(ssm, OTHER)
-    if state != "none":
-        before(monkeypatch, OLD, None)
+def refused(image: str) -> str:
     with pytest.raises(PipelineError) as caught:
-        claim.run(plan(NEW))
+        run(image)
     text = str(caught.value)
-    assert "channel prod holds an image that this stack did not put there" in text
-    assert f"version 2: {OTHER}, written 20" in text
-    assert f"golden-image:image: {OTHER}" in text, "the way out"
-    assert ssm.get_parameter(Name=NAME)["Parameter"]["Value"] == OTHER
+    assert "channel prod holds an image that this stack did not put there; not overwriting it" in text
+    return text
 
 
-@pytest.mark.parametrize("said", ["{", "[]", '{"imageId": "ami-1"}'])
-def test_a_state_that_is_not_ours(ssm: Any, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
-    monkeypatch.setenv(claim.PREVIOUS, said)
-    with pytest.raises(PipelineError, match="does not hold what the step `claim` said"):
-        claim.run(plan(NEW))
+def test_a_channel_that_holds_nothing(account: Aws) -> None:
+    new = account.image("new")
+    assert run(new) == {"imageId": new, "displaces": None, "version": 0, "when": "", "label": "4e5f6a7b"}
+
+
+def test_one_that_holds_the_image_already_also_without_state(account: Aws) -> None:
+    new = account.image("new", "prod")
+    account.point("prod", new, label=YS)
+    found = run(new)
+    assert (found["displaces"], found["version"]) == (new, 1)
+    assert account.channel(new) == "prod"
+    assert account.labels() == {1: [YS]}, "the label follows once the pointer was seen to hold the image"
+
+
+def test_the_earlier_image_loses_the_tag_before_the_pointer_moves(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new, foreign = (
+        account.image("old", "prod"),
+        account.image("new", "candidate"),
+        account.image("foreign", "qa"),
+    )
+    first = run(old)
+    account.point("prod", old, label=label("prod", first["label"]))
+    before(monkeypatch, first)
+    assert run(new)["displaces"] == old
+    assert [account.channel(image) for image in (old, new, foreign)] == [None, "candidate", "qa"]
+
+
+def test_what_the_log_says_has_been_done(account: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line is of a call that has succeeded."""
+    old, new = account.image("old", "prod"), account.image("new")
+    account.point("prod", new)
+    account.ec2.deregister_image(ImageId=new)
+    run(new)
+    assert capsys.readouterr().err == f"==> claim: removed {old} from channel prod\n"
+
+
+def test_one_that_somebody_else_moved(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, other, new = account.image("old"), account.image("other"), account.image("new")
+    first = run(old)
+    account.point("prod", old, label=label("prod", first["label"]))
+    before(monkeypatch, first)
+    account.point("prod", other)
+    account.ec2.create_tags(Resources=[other], Tags=[{"Key": "ImageChannel", "Value": "prod"}])
+    text = refused(new)
+    assert f"version 2: {other}, written 20" in text
+    assert "python -m pipeline adopt prod --version 2" in text, "the way out"
+    assert f"now: /golden-image/web/prod holds {other}; tag ImageChannel=prod: {other}" in text
+    assert account.channel(other) == "prod"
+
+
+def test_without_a_state(account: Aws) -> None:
+    account.point("prod", account.image("other"))
+    assert "version 1" in refused(account.image("new"))
+
+
+def test_what_a_person_has_confirmed(account: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    other, new = account.image("other"), account.image("new")
+    account.point("prod", other, label=YS)
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(f"config:\n  aws:region: {REGION}\n  golden-image:channel: prod\n")
+    with pytest.raises(PipelineError, match="channel prod is not at version 2"):
+        adopt.run(stack="prod", config_file=file, version=2)
+    assert adopt.run(stack="prod", config_file=file, version=1).image_id == other
+    claimed = run(new)
+    assert claimed["displaces"] == other
+    before(monkeypatch, claimed)
+    account.point("prod", other)
+    refused(new)
+
+
+def test_a_label_of_a_stack_on_the_oldest_version_does_not_keep_the_next_one_out(account: Aws) -> None:
+    old, new = account.image("old"), account.image("new")
+    account.point("prod", old, label=YS)
+    for _ in range(KEPT_VERSIONS - 1):
+        account.point("prod", old)
+    account.ssm.label_parameter_version(
+        Name="/golden-image/web/prod", ParameterVersion=KEPT_VERSIONS, Labels=[label("prod", "acknowledged")]
+    )
+    run(new)
+    assert account.point("prod", new) == KEPT_VERSIONS + 1
+
+
+def test_a_label_of_a_person_there_is_told_before_anything_changes(account: Aws) -> None:
+    old = account.image("old", "prod")
+    account.point("prod", old, label="release")
+    for _ in range(KEPT_VERSIONS - 1):
+        account.point("prod", old)
+    with pytest.raises(PipelineError, match="version 1 has the label release"):
+        run(old)
+    assert account.channel(old) == "prod"
+
+
+@pytest.mark.parametrize("returned", ["{", "[]", '{"imageId": "ami-1"}'])
+def test_a_state_that_is_not_ours(account: Aws, monkeypatch: pytest.MonkeyPatch, returned: str) -> None:
+    monkeypatch.setenv(claim.PREVIOUS, returned)
+    with pytest.raises(PipelineError, match="does not hold what the step `claim` returned"):
+        run("ami-1")
 
 
 @pytest.mark.parametrize("key", ["region", "role", "channel", "imageId"])
 def test_an_incomplete_plan(key: str) -> None:
     with pytest.raises(PipelineError, match=f"lacks '{key}'"):
-        claim.run({name: value for name, value in plan(NEW).items() if name != key})
+        claim.run({name: value for name, value in plan("prod", "ami-1").items() if name != key})

@@ -1,16 +1,20 @@
 """Tags follow pointers, whoever did what before."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
+import botocore.client
 import pytest
+from botocore.exceptions import ClientError
 
 from pipeline.channels import settle
+from pipeline.channels.account import Account
 from pipeline.errors import PipelineError
 from pipeline.model import Held, pointer_description, pointer_source
-
-REGION = "eu-west-1"
+from tests.unit.pipeline.channels import making
+from tests.unit.pipeline.channels.making import REGION, Aws
 
 
 def held(channel: str, image_id: str, source: str | None, minute: int = 0) -> Held:
@@ -53,38 +57,13 @@ def test_a_description_of_somebody_else() -> None:
     assert pointer_source("the image of prod") is None
 
 
-class Aws:
-    def __init__(self) -> None:
-        self.ec2: Any = boto3.client("ec2", region_name=REGION)
-        self.ssm: Any = boto3.client("ssm", region_name=REGION)
-
-    def image(self, name: str, channel: str | None = None, role: str = "web") -> str:
-        image: str = self.ec2.register_image(Name=name, RootDeviceName="/dev/xvda")["ImageId"]
-        tags = {"Role": role} | ({"ImageChannel": channel} if channel else {})
-        self.ec2.create_tags(Resources=[image], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
-        return image
-
-    def point(self, channel: str, image: str, source: str) -> None:
-        self.ssm.put_parameter(
-            Name=f"/golden-image/web/{channel}",
-            Value=image,
-            Type="String",
-            Description=pointer_description("web", channel, source),
-            Overwrite=True,
-        )
-
-    def channel(self, image: str) -> str | None:
-        tags = self.ec2.describe_images(ImageIds=[image])["Images"][0]["Tags"]
-        return {tag["Key"]: tag["Value"] for tag in tags}.get("ImageChannel")
-
-
 @pytest.fixture
 def account(aws: None) -> Aws:
     return Aws()
 
 
-def plan(channel: str, image: str) -> dict[str, str]:
-    return {"region": REGION, "role": "web", "channel": channel, "imageId": image}
+def plan(channel: str, image: str, source: str = "candidate") -> dict[str, Any]:
+    return making.plan(channel, image, source=source, when="2099-01-31T12:00:00+00:00")
 
 
 def test_the_displaced_image_loses_it_and_what_is_not_ours_stays(account: Aws) -> None:
@@ -119,40 +98,91 @@ def test_leaving(account: Aws) -> None:
     assert account.channel(image) == "prod", "as long as its pointer is there"
 
 
-def test_a_pointer_that_did_not_move_is_no_success(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "SETTLED_SECONDS", 0)
-    old, new = account.image("old", "prod"), account.image("new")
-    account.point("prod", old, "candidate")
-    with pytest.raises(PipelineError, match=f"channel prod does not hold {new}"):
-        settle.run(plan("prod", new) | {"claimed": 1})
-    assert account.channel(old) == "prod"
+def test_a_pointer_that_somebody_else_has_moved_meanwhile(account: Aws) -> None:
+    mine, theirs = account.image("mine", "prod"), account.image("theirs")
+    account.point("prod", theirs, "candidate")
+    with pytest.raises(PipelineError, match="somebody else has moved channel prod") as caught:
+        settle.run(plan("prod", mine))
+    assert (account.channel(mine), account.channel(theirs)) == (None, None)
+    assert f"now: /golden-image/web/prod holds {theirs}; tag ImageChannel=prod: on no image" in str(
+        caught.value
+    )
 
 
-def test_an_answer_that_was_lost_and_a_second_write_of_the_same(account: Aws) -> None:
-    old, new = account.image("old", "prod"), account.image("new")
-    for image in (old, new, new):
-        account.point("prod", image, "candidate")
-    settle.run(plan("prod", new) | {"claimed": 1})
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str | None]], None]:
+    """Lets the list of pointers lag behind: channel to the image that it still shows, or None."""
+
+    def set_to(shown: Mapping[str, str | None]) -> None:
+        real = Account.held
+
+        def listed(self: Account) -> list[Held]:
+            found = {one.channel: one for one in real(self)}
+            moved = {channel: image for channel, image in shown.items() if image is not None}
+            found |= {channel: replace(found[channel], image_id=image) for channel, image in moved.items()}
+            return [one for one in found.values() if shown.get(one.channel, "") is not None]
+
+        monkeypatch.setattr(Account, "held", listed)
+
+    return set_to
+
+
+@pytest.mark.parametrize("shown", ["the earlier image", "nothing"])
+def test_a_list_of_pointers_that_does_not_show_the_promotion_yet(account: Aws, late: Any, shown: str) -> None:
+    old, new = account.image("old"), account.image("new", "prod")
+    account.point("prod", new, "candidate")
+    late({"prod": old if shown == "the earlier image" else None})
+    settle.run(plan("prod", new))
     assert (account.channel(old), account.channel(new)) == (None, "prod")
 
 
-@pytest.mark.parametrize("order", ["mine last", "theirs last"])
-def test_two_promotions_at_once(account: Aws, order: str) -> None:
-    old, mine, theirs = account.image("old", "prod"), account.image("mine"), account.image("theirs")
-    for image in (old, theirs, mine) if order == "mine last" else (old, mine, theirs):
-        account.point("prod", image, "candidate")
-    with pytest.raises(PipelineError, match="two promotions into channel prod at once") as caught:
-        settle.run(plan("prod", mine) | {"claimed": 1})
-    assert theirs in str(caught.value)
-    assert account.channel(old) == "prod", "nothing is settled before somebody has decided"
+@pytest.mark.parametrize("shown", ["the earlier image", "nothing"])
+def test_a_list_of_pointers_that_does_not_show_another_channels_promotion_yet(
+    account: Aws, late: Any, shown: str
+) -> None:
+    old, new, prod = account.image("old"), account.image("new", "candidate"), account.image("prod", "prod")
+    account.point("candidate", new, "bake")
+    account.point("prod", prod, "candidate")
+    late({"candidate": old if shown == "the earlier image" else None})
+    settle.run(plan("prod", prod))
+    assert [account.channel(image) for image in (old, new, prod)] == [None, "candidate", "prod"]
 
 
-def test_what_somebody_wrote_long_after_is_for_the_claim(account: Aws) -> None:
-    old, mine, theirs = account.image("old"), account.image("mine"), account.image("theirs")
-    for image in (old, mine, theirs, mine):
-        account.point("prod", image, "candidate")
-    settle.run(plan("prod", mine) | {"claimed": 1})
-    assert account.channel(mine) == "prod"
+def test_a_list_of_pointers_that_still_shows_the_channel_that_is_left(account: Aws) -> None:
+    image = account.image("image", "prod")
+    account.point("prod", image, "candidate")
+    settle.leave(plan("prod", image))
+    assert account.channel(image) is None
+
+
+def test_a_plan_of_a_project_that_left_no_labels(account: Aws) -> None:
+    """What a state has that was never updated since."""
+    image = account.image("image", "prod")
+    account.point("prod", image, "candidate")
+    settle.leave({key: plan("prod", image)[key] for key in ("region", "role", "channel", "imageId")})
+    assert account.channel(image) is None
+
+
+def test_the_log_says_what_has_been_done_and_not_before(
+    account: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = account.image("old", "prod"), account.image("new", "prod")
+    account.point("prod", new, "candidate")
+    real = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def denied(self: Any, operation: str, arguments: Any) -> Any:
+        if operation == "DeleteTags":
+            raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": "no"}}, operation)
+        return real(self, operation, arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(botocore.client.BaseClient, "_make_api_call", denied)
+        with pytest.raises(PipelineError) as caught:
+            settle.run(plan("prod", new))
+    assert capsys.readouterr().err == ""
+    assert f"tag ImageChannel=prod: {', '.join(sorted([old, new]))}" in str(caught.value)
+    settle.run(plan("prod", new))
+    assert capsys.readouterr().err == f"==> settle: removed {old} from channel prod\n"
 
 
 def test_an_image_that_did_not_pass_is_withdrawn(account: Aws) -> None:

@@ -9,8 +9,9 @@ import pytest
 from pipeline.channels import words
 from pipeline.channels.request import Request
 from pipeline.channels.select import Choice
+from pipeline.channels.standing import label
 from pipeline.model import Image
-from tests.unit.pipeline.making import image
+from tests.unit.pipeline.making import image, standing
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
@@ -42,7 +43,9 @@ class Account:
 
 def said(image: Image, request: Request = REQUEST, **pointers: str) -> list[str]:
     choice = Choice(image=image, origin="pin" if request.pin else "channel candidate")
-    return words.about(choice, request, "prod", Account(**pointers), NOW)
+    held = pointers.get("prod")
+    stands = standing((held, label("prod", "0a1b2c3d"))) if held else standing()
+    return words.about(choice, request, stands, Account(**pointers), NOW)
 
 
 def test_a_move() -> None:
@@ -58,6 +61,22 @@ def test_the_first_one_and_one_that_is_gone() -> None:
 
 def test_nothing_to_say() -> None:
     assert said(NEW, prod=NEW.id, candidate=NEW.id) == []
+
+
+def test_a_pointer_without_any_label() -> None:
+    choice = Choice(image=NEW, origin="channel candidate")
+    lines = words.about(choice, REQUEST, standing(OLD.id), Account(), NOW)
+    assert "`pulumi up` replaces ami-1 only if this stack put it there" in lines[1]
+    assert len(words.about(choice, REQUEST, standing(NEW.id), Account(), NOW)) == 0
+
+
+def test_a_stack_that_bakes_into_a_channel_that_somebody_else_moved() -> None:
+    (line,) = words.of_bake(standing(("ami-1", label("prod", "0a1b2c3d")), ("ami-2", label("dev", "1"))))
+    assert (
+        "channel prod: version 2: ami-2, written 2026-01-31 12:01:00 UTC by arn:x, label of stack dev" in line
+    )
+    assert "`python -m pipeline adopt prod --version 2`, then `pulumi up --refresh`" in line
+    assert words.of_bake(standing(("ami-1", label("prod", "0a1b2c3d")))) == []
 
 
 def test_a_pin_keeps_a_newer_one_back() -> None:

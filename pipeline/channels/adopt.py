@@ -1,0 +1,52 @@
+"""The command `adopt`: a person confirms that a stack may replace what somebody else put into its channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline import aws
+from pipeline.channels.pointer import Pointer
+from pipeline.channels.stackfile import StackFile
+from pipeline.channels.standing import ACKNOWLEDGED, describe, label
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.model import PointerVersion
+
+
+def run(*, stack: str, config_file: Path, version: int) -> PointerVersion:
+    """Label the version that a channel is at as seen by a person.
+
+    The next `pulumi up` of the stack accepts it, and may write another image.
+
+    Args:
+        stack: The stack's name.
+        config_file: The stack's config file.
+        version: The version that the person has seen; a newer one is not adopted with it.
+
+    Returns:
+        The version.
+
+    Raises:
+        PipelineError: The channel is at another version, or AWS could not be asked.
+    """
+    file = StackFile.read(config_file)
+    region, profile = file.require("aws:region"), file.get("aws:profile")
+    role, channel = file.get("golden-image:role") or "web", file.require("golden-image:channel")
+    with aws.asking(f"label the pointer of channel {channel}", region=region, profile=profile):
+        ssm = aws.client("ssm", region=region, profile=profile)
+        pointer = Pointer(stack, role, channel, ssm=ssm)
+        latest = pointer.standing().latest
+        if latest is None or latest.version != version:
+            raise PipelineError(
+                f"channel {channel} is not at version {version}",
+                seen=f"{pointer.name} {describe(latest)}" if latest else f"no parameter {pointer.name}",
+                allowed="the version that the channel is at, as you have seen it",
+                change=f"`python -m pipeline adopt {stack} --version {latest.version}`, if that image may go"
+                if latest
+                else f"`pulumi up --refresh` on stack {stack}",
+            )
+        pointer.attach(version, label(stack, ACKNOWLEDGED))
+    return latest

@@ -1,0 +1,120 @@
+"""The step `held`: after a pointer was written, wait until it holds the image, and make sure that nobody else wrote.
+
+SSM checks and writes an image id only after it has answered the call, and the provider reads the pointer once: what
+it returns may be the earlier image. So what follows waits for this step, and takes the image from the stack's request.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pipeline.channels.account import Account
+from pipeline.channels.pointer import check_plan
+from pipeline.channels.standing import Seen, Standing, describe
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.channels.pointer import Pointer
+
+PATIENCE_SECONDS = 120
+"""How long SSM may take to write a pointer that it has accepted; as long as the provider waits for a new one."""
+
+UNWRITTEN_SECONDS = 10
+"""The same for a pointer that this update has not written, as its version shows."""
+
+POLL_SECONDS = 1
+
+
+def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Wait until the pointer holds the image, then leave the stack's label on that version.
+
+    Args:
+        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``; ``claim``: what the step `claim` returned;
+            ``pointerVersion``: the version that the provider returned.
+
+    Returns:
+        ``imageId``, ``version`` and ``when`` (of the pointer), ``since`` (when the channel came to hold the image, ISO
+        8601 in UTC), ``previousImage`` (or None).
+
+    Raises:
+        PipelineError: The pointer does not hold the image in time, somebody else wrote it in between, or the plan is
+            incomplete.
+    """
+    check_plan(plan, "held")
+    account = Account.of(plan, "held")
+    with account.reporting():
+        found = _wait(account, plan)
+        account.pointer.label(found, str(plan["claim"]["label"]))
+        since, previous = found.tenure()
+        return {
+            "imageId": plan["imageId"],
+            "version": found.seen.version,
+            "when": found.seen.when,
+            "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+            "previousImage": previous,
+        }
+
+
+def _wait(account: Account, plan: Mapping[str, Any]) -> Standing:
+    seen = Seen.of(plan["claim"])
+    written = _written(int(plan.get("pointerVersion") or 0), seen)
+    patience = PATIENCE_SECONDS if written else UNWRITTEN_SECONDS
+    deadline = time.monotonic() + patience
+    while True:
+        found = account.pointer.standing()
+        if any(entry.image_id != plan["imageId"] for entry in found.since(seen)):
+            account.take_tag(but=found.image_id)
+            raise _somebody_elses(found, seen, plan["imageId"])
+        if found.image_id == plan["imageId"] == account.pointer.image_id():
+            return found
+        if time.monotonic() >= deadline:
+            raise _not_there(account.pointer, found, plan["imageId"], written=written, seconds=patience)
+        time.sleep(POLL_SECONDS)
+
+
+def _written(version: int, seen: Seen) -> bool:
+    """Whether this update may have written the pointer, by the version that the provider returned.
+
+    One that did not write returns the version of the stack's state: an older one than the claim found, or of a pointer
+    that is gone.
+    """
+    return version >= seen.version if seen.version else version <= 1
+
+
+def _somebody_elses(found: Standing, seen: Seen, image_id: str) -> PipelineError:
+    latest = found.record[0]
+    if latest.image_id == image_id:
+        change = f"to keep {image_id}: `pulumi up` again; else pin another image (golden-image:image)"
+    else:
+        change = f"{found.way_out(latest)}\nto keep {latest.image_id}: pin it (golden-image:image)"
+    return PipelineError(
+        f"two promotions into channel {found.channel} at once: somebody else's came between this one's look "
+        "and its write, or right after it",
+        seen="\n".join(map(describe, found.since(seen))),
+        allowed=f"only {image_id} after version {seen.version}",
+        change=change,
+    )
+
+
+def _not_there(
+    pointer: Pointer, found: Standing, image_id: str, *, written: bool, seconds: int
+) -> PipelineError:
+    holds = f"{pointer.name} holds {found.image_id or 'nothing'} after {seconds} s"
+    if not written:
+        return PipelineError(
+            f"channel {pointer.channel} does not hold {image_id}, though the stack's state says so: "
+            "this update did not write the pointer",
+            seen=holds,
+            allowed=image_id,
+            change="`pulumi up --refresh`, which reads the pointer first, and then writes it",
+        )
+    return PipelineError(
+        f"channel {pointer.channel} does not hold {image_id}, though the call to move it succeeded",
+        seen=holds,
+        allowed=image_id,
+        change="SSM rejects an image ID that it cannot resolve. Check that the image still exists, then run "
+        "`pulumi up --refresh`",
+    )

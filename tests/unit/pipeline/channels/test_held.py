@@ -1,0 +1,175 @@
+"""What follows a pointer waits until it holds the image, and nobody else's promotion is overwritten in silence."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline.channels import held, pointer
+from pipeline.channels.account import Account
+from pipeline.channels.standing import Standing, label
+from pipeline.errors import PipelineError
+from tests.unit.pipeline.channels.making import Aws, plan
+
+MINE, YS = label("prod", "4e5f6a7b"), label("dev", "8c9d0e1f")
+
+
+@pytest.fixture
+def account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    monkeypatch.setattr(held, "POLL_SECONDS", 0)
+    return Aws()
+
+
+def claimed(account: Aws) -> dict[str, Any]:
+    """What a claim returns that looks now."""
+    ssm = account.ssm
+    seen = pointer.Pointer("prod", "web", "prod", ssm=ssm).standing().seen
+    return {"version": seen.version, "when": seen.when, "label": "4e5f6a7b"}
+
+
+def run(image: str, claim: dict[str, Any], version: int) -> dict[str, Any]:
+    return held.run(plan("prod", image, claim=claim, pointerVersion=version))
+
+
+def slow(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> list[float]:
+    """A clock that only waiting moves; `then` happens at the third wait."""
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            then()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: float(len(waits)))
+    return waits
+
+
+def test_a_pointer_that_holds_the_image_gets_the_label_and_no_other(account: Aws) -> None:
+    old, new = account.image("old"), account.image("new")
+    account.point("prod", old, label=YS)
+    claim = claimed(account)
+    account.point("prod", new)
+    found = run(new, claim, 2)
+    assert (found["imageId"], found["version"], found["previousImage"]) == (new, 2, old)
+    assert account.labels() == {2: [MINE]}
+
+
+def test_a_pointer_that_is_written_after_the_call_was_answered(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = account.image("old"), account.image("new")
+    account.point("prod", old)
+    claim = claimed(account)
+    waits = slow(monkeypatch, lambda: account.point("prod", new))
+    assert run(new, claim, 1)["version"] == 2
+    assert len(waits) == 3
+
+
+def test_a_history_that_lags_behind_the_first_promotion(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = account.image("new")
+    claim = claimed(account)
+    account.point("prod", new)
+    real = Account.of(plan("prod", new), "held").pointer.standing
+    waits: list[float] = []
+    empty = Standing(stack="prod", role="web", channel="prod", record=[])
+    monkeypatch.setattr(pointer.Pointer, "standing", lambda self: real() if len(waits) > 1 else empty)
+    monkeypatch.setattr(time, "sleep", waits.append)
+    assert run(new, claim, 1)["previousImage"] is None
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "seconds", "text"),
+    [(2, 120, "though the call to move it succeeded"), (1, 10, "this update did not write the pointer")],
+)
+def test_a_pointer_that_does_not_move(
+    account: Aws, monkeypatch: pytest.MonkeyPatch, version: int, seconds: int, text: str
+) -> None:
+    old, new = account.image("old", "prod"), account.image("new")
+    account.point("prod", old)
+    account.point("prod", old)
+    waits = slow(monkeypatch, lambda: None)
+    with pytest.raises(PipelineError, match=f"channel prod does not hold {new}") as caught:
+        run(new, claimed(account), version)
+    assert len(waits) == seconds
+    assert text in str(caught.value)
+    assert "`pulumi up --refresh`" in str(caught.value)
+    assert f"now: /golden-image/web/prod holds {old}; tag ImageChannel=prod: {old}" in str(caught.value)
+    assert account.labels() == {}
+
+
+def test_a_pointer_that_is_gone_though_the_state_has_it(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = slow(monkeypatch, lambda: None)
+    with pytest.raises(PipelineError, match="this update did not write the pointer"):
+        run(account.image("new"), claimed(account), 7)
+    assert len(waits) == held.UNWRITTEN_SECONDS
+
+
+def test_an_answer_that_was_lost_and_a_second_write_of_the_same(account: Aws) -> None:
+    old, new = account.image("old"), account.image("new")
+    account.point("prod", old)
+    claim = claimed(account)
+    for _ in range(2):
+        account.point("prod", new)
+    assert run(new, claim, 3)["version"] == 3
+    assert account.labels() == {3: [MINE]}
+
+
+@pytest.mark.parametrize(
+    "order",
+    ["theirs mine", "mine theirs", "mine theirs mine", "mine theirs theirs mine"],
+)
+def test_two_promotions_at_once(account: Aws, order: str) -> None:
+    old, mine, theirs = account.image("old"), account.image("mine", "prod"), account.image("theirs", "prod")
+    account.point("prod", old)
+    claim = claimed(account)
+    for who in order.split():
+        account.point("prod", {"mine": mine, "theirs": theirs}[who])
+    with pytest.raises(PipelineError, match="two promotions into channel prod at once") as caught:
+        run(mine, claim, 2)
+    assert theirs in str(caught.value)
+    tagged = {image for image in (mine, theirs) if account.channel(image) == "prod"}
+    assert tagged == {mine if order.endswith("mine") else theirs}, "not on what the pointer does not hold"
+    assert account.labels() == {}
+
+
+def test_a_channel_that_was_made_anew_between_the_look_and_the_write(account: Aws) -> None:
+    """Its versions begin at 1 again, so that numbers alone show nothing."""
+    old, mine, theirs = account.image("old"), account.image("mine"), account.image("theirs")
+    for _ in range(5):
+        account.point("prod", old)
+    claim = claimed(account)
+    account.ssm.delete_parameter(Name="/golden-image/web/prod")
+    account.point("prod", theirs)
+    account.point("prod", mine)
+    with pytest.raises(PipelineError, match="two promotions into channel prod at once"):
+        run(mine, claim, 2)
+
+
+def test_nothing_is_written_that_is_there_already(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = account.image("new")
+    account.point("prod", new, label=MINE)
+    monkeypatch.setattr(pointer.Pointer, "attach", None)
+    assert run(new, claimed(account), 1)["version"] == 1
+    assert account.labels() == {1: [MINE]}
+
+
+def test_a_label_that_is_not_a_stacks_stays(account: Aws) -> None:
+    old, new = account.image("old"), account.image("new")
+    account.point("prod", old, label="release")
+    claim = claimed(account)
+    account.point("prod", new)
+    run(new, claim, 2)
+    assert account.labels() == {1: ["release"], 2: [MINE]}
+
+
+@pytest.mark.parametrize("key", ["region", "role", "channel", "imageId"])
+def test_an_incomplete_plan(key: str) -> None:
+    with pytest.raises(PipelineError, match=f"lacks '{key}'"):
+        held.run({name: value for name, value in plan("prod", "ami-1").items() if name != key})
