@@ -182,7 +182,11 @@ def test_the_log_says_what_has_been_done_and_not_before(
     assert capsys.readouterr().err == ""
     assert f"tag ImageChannel=prod: {', '.join(sorted([old, new]))}" in str(caught.value)
     settle.run(plan("prod", new))
-    assert capsys.readouterr().err == f"==> settle: removed {old} from channel prod\n"
+    removed, recorded = capsys.readouterr().err.splitlines()
+    assert removed == f"==> settle: removed {old} from channel prod"
+    assert recorded == f"==> settle: added {new} to the record of channel prod"
+    settle.run(plan("prod", new))
+    assert capsys.readouterr().err == "", "nothing is written that is there already"
 
 
 def test_an_image_that_did_not_pass_is_withdrawn(account: Aws) -> None:
