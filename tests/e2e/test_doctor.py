@@ -248,7 +248,7 @@ class TestWell:
         (ill_account, "permissions", "fail", "ec2:RunInstances", "policies", "allow them"),
         (ill_account, "leftovers of bakes", "warn", "packer_0a1b", "interrupted", "aws ec2 terminate-instances"),
         (killed_update, "lock", "fail", "which is gone", "was killed", "pulumi cancel --yes --stack killed"),
-        (killed_update, "state", "warn", "creating ", "was killed", "pulumi refresh --stack killed"),
+        (killed_update, "state", "warn", "creating ", "was killed", "--clear-pending-creates --stack killed"),
         (elsewhere, "project", "fail", "no Pulumi.yaml", "project's folder", "run this from there"),
         (elsewhere, "packages", "fail", "no .venv", ".venv", "make setup"),
         (elsewhere, "template", "fail", "no *.pkr.hcl in packer/", "no Packer template", "project's folder"),
@@ -284,6 +284,14 @@ def test_the_cure_of_a_killed_update(doctor: Doctor) -> None:
     report = doctor.examine("killed")
     assert report.status == 0
     assert report.of("lock", "ok")["seen"] == "free"
+    assert "interrupted update" in report.of("state", "warn")["seen"]
+    cure = report.of("state", "warn")["cure"].rpartition("Then ")[2]
+    # Without a terminal, as in a pipeline.
+    assert doctor.bench.run(*cure.split(), "--non-interactive").status == 0
+    assert "nothing pending" in doctor.examine("killed").of("state", "ok")["seen"]
+    run = doctor.bench.up("killed")
+    assert run.status == 0
+    assert "pending" not in run.output
 
 
 def test_for_people(doctor: Doctor) -> None:
