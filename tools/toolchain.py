@@ -2,7 +2,8 @@
 
 For each, in this order: the one on PATH if it is new enough; the official download where it can be
 reached; built from its pinned Go module, whose content go.sum pins. ``GOLDEN_IMAGE_TOOLS=build`` skips the
-first two, for a set-up that is the same everywhere.
+first two, for a set-up that is the same everywhere. ``GOLDEN_IMAGE_TOOLS=oldest`` does, too, and takes the oldest
+Packer and plugins that the project allows, to compare.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tools import cache
@@ -29,7 +30,8 @@ from tools.venv import PROJECT, link
 
 MODULES = PROJECT / "tools" / "go"
 CONNECT_SECONDS = 10.0
-MODES = ("auto", "build")
+OLDEST = "oldest"
+MODES = ("auto", "build", OLDEST)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Tool:
         platforms: Machine as Python calls it to the publisher's word for it.
         takes: Commands to take from the archive.
         extra: Files of the module to put beside the built command, relative to the module's folder.
+        folder: The folder of its go.mod, if it is not that of its name.
     """
 
     name: str
@@ -57,6 +60,13 @@ class Tool:
     platforms: tuple[tuple[str, str], ...] = ()
     takes: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    # Not in the key: the content of go.mod and go.sum is.
+    folder: Path | None = field(default=None, repr=False)
+
+    @property
+    def pins(self) -> Path:
+        """The folder of its go.mod and go.sum."""
+        return self.folder or MODULES / self.name
 
     @property
     def version(self) -> str:
@@ -65,17 +75,17 @@ class Tool:
         Raises:
             SetupError: go.mod does not name the module.
         """
-        text = (MODULES / self.name / "go.mod").read_text()
+        text = (self.pins / "go.mod").read_text()
         found = re.search(rf"^\s*(?:require )?{re.escape(self.module)} v(\S+)", text, re.MULTILINE)
         if not found:
-            raise SetupError(f"tools/go/{self.name}/go.mod does not pin {self.module}")
+            raise SetupError(f"{self.pins.relative_to(PROJECT)}/go.mod does not pin {self.module}")
         return found[1]
 
     def key(self) -> str:
         """Key of the built command: its pins, flags and this platform."""
         digest = hashlib.sha256(repr(self).encode())
         for name in ("go.mod", "go.sum"):
-            digest.update((MODULES / self.name / name).read_bytes())
+            digest.update((self.pins / name).read_bytes())
         digest.update(f"{sys.platform} {platform.machine()}".encode())
         return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
 
@@ -117,6 +127,8 @@ PLUGINS = tuple(
     )
     for name in ("amazon", "ansible")
 )
+OLDEST_PACKER = replace(PACKER, folder=MODULES / OLDEST / PACKER.name)
+OLDEST_PLUGINS = (replace(PLUGINS[0], folder=MODULES / OLDEST / PLUGINS[0].name), PLUGINS[1])
 
 
 def ensure() -> None:
@@ -127,18 +139,19 @@ def ensure() -> None:
     """
     mode = os.environ.get("GOLDEN_IMAGE_TOOLS", "auto")
     if mode not in MODES:
-        raise SetupError(f"GOLDEN_IMAGE_TOOLS is {mode!r}; it can be {' or '.join(MODES)}")
+        raise SetupError(f"GOLDEN_IMAGE_TOOLS is {mode!r}; it can be one of {', '.join(MODES)}")
     bin_dir = PROJECT / ".tools" / "bin"
     bin_dir.mkdir(parents=True, exist_ok=True)
+    packer, plugins = (OLDEST_PACKER, OLDEST_PLUGINS) if mode == OLDEST else (PACKER, PLUGINS)
     commands = {
         **_commands(PULUMI, mode, companions=(LANGUAGE_HOST,)),
-        **_commands(PACKER, mode),
+        **_commands(packer, mode),
     }
     for stale in set(bin_dir.iterdir()) - {bin_dir / name for name in commands}:
         stale.unlink()
     for name, path in commands.items():
         _place(bin_dir / name, path)
-    link(PROJECT / ".tools" / "packer-plugins", _plugins(commands.get("packer") or Path("packer")))
+    link(PROJECT / ".tools" / "packer-plugins", _plugins(commands.get("packer") or Path("packer"), plugins))
 
 
 def _place(target: Path, source: Path) -> None:
@@ -276,7 +289,7 @@ def _go(tool: Tool) -> str:
 
 def _build(tool: Tool, folder: Path) -> None:
     go = _go(tool)
-    source = MODULES / tool.name
+    source = tool.pins
     ldflags = tool.ldflags.format(version=tool.version)
     run(
         f"building {tool.name} {tool.version} from its Go module (once, some minutes)",
@@ -294,13 +307,13 @@ def _build(tool: Tool, folder: Path) -> None:
         _make_executable(target)
 
 
-def _plugins(packer: Path) -> Path:
+def _plugins(packer: Path, plugins: tuple[Tool, ...]) -> Path:
     """Folder for PACKER_PLUGIN_PATH with both plugins."""
-    key = hashlib.sha256(" ".join(tool.key() for tool in PLUGINS).encode()).hexdigest()[:16]
+    key = hashlib.sha256(" ".join(tool.key() for tool in plugins).encode()).hexdigest()[:16]
 
     def install(folder: Path) -> None:
         env = {**os.environ, "PACKER_PLUGIN_PATH": str(folder), "CHECKPOINT_DISABLE": "1"}
-        for tool in PLUGINS:
+        for tool in plugins:
             built = cache.entry("tools", tool.key(), lambda new, tool=tool: _build(tool, new))  # type: ignore[misc]
             source = "github.com/hashicorp/" + tool.name.removeprefix("packer-plugin-")
             run(

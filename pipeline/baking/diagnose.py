@@ -56,7 +56,12 @@ KNOWN = (
         "give the source image's default user sudo without a password, or choose another ssh_username",
     ),
     _known(
-        r"Error waiting for (the )?AMI|exceeded wait attempts",
+        r"Error waiting for instance",
+        "the builder did not start or stop before Packer gave up",
+        "look at its state and its console output in EC2, then run `pulumi up` again",
+    ),
+    _known(
+        r"Error waiting for (the )?AMI|exceeded wait attempts|exceeded max wait time for ImageAvailable",
         "the image was not available before Packer gave up; it may be yet",
         "run `pulumi up` again: the image is found by its bake key, waited for and used, not baked twice",
     ),
@@ -71,18 +76,19 @@ KNOWN = (
         "the task stands above, after the last line that begins with TASK; it is in packer/ansible/",
     ),
     _known(
-        r"AuthFailure|UnauthorizedOperation|NoCredentialProviders|ExpiredToken|no valid credential",
+        r"AuthFailure|UnauthorizedOperation|NoCredentialProviders|ExpiredToken|RequestExpired|no valid credential"
+        r"|InvalidClientTokenId|failed to refresh cached credentials",
         "AWS refused the credentials, or a permission is missing",
         "check which identity the environment or aws:profile gives, and what it may do",
     ),
     _known(
-        r"connection refused|no such host|RequestError: send request failed",
+        r"connection refused|no such host|RequestError: send request failed|request send failed",
         "AWS was not reached",
         "start what AWS_ENDPOINT_URL names, or unset it for AWS itself; check the region and the network",
     ),
 )
 """Most telling first: a failed login also shows as a failed playbook. Source: SPEC, failure modes; texts of
-Packer 1.12, packer-plugin-amazon 1.3 and ansible-core 2.18."""
+Packer 1.12 and 1.16, packer-plugin-amazon 1.3 (AWS's SDK 1) and 1.8 (SDK 2), and ansible-core 2.18."""
 
 
 def diagnose(log: str) -> Diagnosis | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import time
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pipeline import log
-from pipeline.baking import supervisor
+from pipeline.baking import supervisor, version
 from pipeline.baking.diagnose import diagnose
 from pipeline.baking.manifest import Artifact, last_artifact
 from pipeline.errors import PipelineError
@@ -84,14 +83,9 @@ def build(folder: Path, variables: Mapping[str, Any], lock: IO[str]) -> Artifact
         lock: The held lock. The supervisor inherits it, so that it is held as long as Packer runs.
 
     Raises:
-        PipelineError: The template is not valid, the build failed, or it made no image.
+        PipelineError: Packer is missing or too old, the template is not valid, the build failed, or it made no image.
     """
-    if shutil.which("packer") is None:
-        raise PipelineError(
-            "packer is not on PATH",
-            allowed="Packer 1.12 or newer",
-            change="`make setup` installs it for this project; or install it yourself",
-        )
+    version.require()
     values = folder / "variables.json"
     manifest = folder / "manifest.json"
     output = folder / "packer.log"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from pipeline.baking.version import OLDEST, RECOMMENDED
 from pipeline.readiness import programs
 from pipeline.readiness.findings import Subject
 
@@ -34,6 +35,8 @@ class Program:
         name: The command.
         ask: The arguments that make it print its version.
         oldest: The oldest version that will do.
+        recommended: An older one will do, but with a drawback; None if all that will do are equal.
+        drawback: Of those older than recommended.
         use: What it is needed for.
         cure: How to get it.
     """
@@ -43,6 +46,8 @@ class Program:
     oldest: tuple[int, int, int]
     use: str
     cure: str
+    recommended: tuple[int, int, int] | None = None
+    drawback: str = ""
 
 
 PULUMI = Program(
@@ -52,13 +57,14 @@ PULUMI = Program(
     use="every preview and update",
     cure="install Pulumi 3; `make setup` puts the pinned one into .tools/bin, which must then be on PATH",
 )
-# The oldest is what packer/plugins.pkr.hcl requires.
 PACKER = Program(
     name="packer",
     ask=("version",),
-    oldest=(1, 12, 0),
+    oldest=OLDEST,
     use="the bake",
-    cure="install Packer 1.12 or newer; `make setup` puts one into .tools/bin, which must then be on PATH",
+    cure="install Packer 1.14 or newer; `make setup` puts one into .tools/bin, which must then be on PATH",
+    recommended=RECOMMENDED,
+    drawback="before 1.14 it asks GitHub alone for plugins: 60 requests an hour, and not the current ones",
 )
 ANSIBLE = Program(
     name="ansible-playbook",
@@ -97,6 +103,8 @@ def program(wanted: Program) -> Iterator[Finding]:
         yield subject.fail(f"{path}: {said.problem}", cause="it does not tell its version", cure=wanted.cure)
     elif version < wanted.oldest:
         yield subject.fail(f"{programs.dotted(version)} ({path})", cause=needed, cure=wanted.cure)
+    elif wanted.recommended is not None and version < wanted.recommended:
+        yield subject.warn(f"{programs.dotted(version)} ({path})", cause=wanted.drawback, cure=wanted.cure)
     else:
         yield subject.ok(f"{programs.dotted(version)} ({path})")
 

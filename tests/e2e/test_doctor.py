@@ -235,7 +235,7 @@ class TestWell:
         (bare_machine, "ansible-playbook", "fail", "not on PATH", "the bake", ".venv/bin first on PATH"),
         (bare_machine, "pulumi plugins", "fail", "missing: aws 7.51.1", "forbids", "pulumi plugin install"),
         (bare_machine, "credentials", "fail", "Unable to locate credentials", "no credentials", "aws configure"),
-        (out_of_reach, "packer", "fail", "1.9.0", "1.12.0 or newer", "install Packer"),
+        (out_of_reach, "packer", "fail", "1.9.0", "1.12.0 or newer", "install Packer 1.14"),
         (out_of_reach, "credentials", "fail", NOWHERE, "AWS_ENDPOINT_URL names an endpoint", "start what it names"),
         (out_of_reach, "state backend", "fail", "no-state", "does not reach its state", "PULUMI_BACKEND_URL"),
         (wrong_files, "subnet of the validation machines", "fail", "subnet-0123456789abcdef0", "no such subnet", DEV),

@@ -45,6 +45,7 @@ def fake_packer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
             "import json, os, pathlib, signal, sys, time\n"
             f"here = pathlib.Path({str(folder)!r})\n"
             "with (here / 'calls').open('a') as calls: calls.write(' '.join(sys.argv[1:]) + '\\n')\n"
+            "if sys.argv[1] == 'version': print('Packer v1.16.0')\n"
             "if sys.argv[1] != 'build': sys.exit(0)\n"
             "variables = json.loads(pathlib.Path(sys.argv[3].split('=', 1)[1]).read_text())\n"
             + textwrap.dedent(build)

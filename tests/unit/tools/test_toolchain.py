@@ -28,9 +28,11 @@ def test_parse_version(text: str, version: tuple[int, int, int] | None) -> None:
 
 
 def test_pins_are_read_from_go_mod() -> None:
-    assert toolchain.PULUMI.version == "3.250.0"
-    assert toolchain.PACKER.version == "1.12.0"
-    assert [tool.version for tool in toolchain.PLUGINS] == ["1.3.2", "1.0.3"]
+    assert toolchain.PULUMI.version == "3.274.1"
+    assert toolchain.PACKER.version == "1.16.0"
+    assert [tool.version for tool in toolchain.PLUGINS] == ["1.8.2", "1.0.3"]
+    assert toolchain.OLDEST_PACKER.version == "1.12.0"
+    assert [tool.version for tool in toolchain.OLDEST_PLUGINS] == ["1.3.2", "1.0.3"]
 
 
 def test_key_depends_on_flags() -> None:
@@ -137,7 +139,7 @@ def fake_tool(folder: Path, name: str, prints: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "enough"), [("1.12.0", True), ("1.15.3", True), ("1.11.9", False), ("2.0.0", False)]
+    ("version", "enough"), [("1.16.0", True), ("1.17.3", True), ("1.15.9", False), ("2.0.0", False)]
 )
 def test_a_tool_on_path_must_be_new_enough(
     version: str, *, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -149,5 +151,5 @@ def test_a_tool_on_path_must_be_new_enough(
 
 def test_a_mode_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDEN_IMAGE_TOOLS", "magic")
-    with pytest.raises(SetupError, match="'magic'; it can be auto or build"):
+    with pytest.raises(SetupError, match="'magic'; it can be one of auto, build, oldest"):
         toolchain.ensure()

@@ -23,7 +23,44 @@ from pipeline.baking.diagnose import diagnose
         ),
         ('"module_stderr": "/bin/sh: 1: /usr/bin/python3: not found\\n"', "no Python"),
         ('fatal: [default]: FAILED! => {"msg": "Missing sudo password"}', "may not become root"),
+        # The amazon plugin 1.3, with AWS's SDK 1, then 1.8, with SDK 2.
         ("Error waiting for AMI: ResourceNotReady: exceeded wait attempts", "not available before Packer"),
+        (
+            "Error waiting for AMI: exceeded max wait time for ImageAvailable waiter",
+            "not available before Packer",
+        ),
+        (
+            "Error waiting for instance to stop: ResourceNotReady: exceeded wait attempts",
+            "did not start or stop",
+        ),
+        (
+            "Error waiting for instance to stop: exceeded max wait time for InstanceStopped waiter",
+            "did not start or stop",
+        ),
+        (
+            "operation error EC2: DescribeImages, https response error StatusCode: 401, api error AuthFailure: AWS",
+            "refused the credentials",
+        ),
+        (
+            "operation error EC2: RunInstances, https response error StatusCode: 403, api error UnauthorizedOperation",
+            "refused the credentials",
+        ),
+        ("NoCredentialProviders: no valid providers in chain. Deprecated.", "refused the credentials"),
+        ("No valid credential sources found", "refused the credentials"),
+        (
+            "get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found",
+            "refused the credentials",
+        ),
+        (
+            "api error ExpiredToken: The security token included in the request is expired",
+            "refused the credentials",
+        ),
+        ("api error RequestExpired: Request has expired.", "refused the credentials"),
+        ("RequestError: send request failed\ncaused by: Post: dial tcp: i/o timeout", "not reached"),
+        (
+            'StatusCode: 0, RequestID: , request send failed, Post "https://x/": dial tcp 192.0.2.1:443: i/o timeout',
+            "not reached",
+        ),
         (
             "verify-clean: /etc/machine-id is not empty\nError executing Ansible",
             "would have carried an identity",

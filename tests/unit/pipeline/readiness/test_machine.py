@@ -17,8 +17,10 @@ def put(folder: Path, name: str, says: str, status: int = 0) -> None:
 @pytest.mark.parametrize(
     ("says", "wanted", "seen"),
     [
-        ("Packer v1.12.0", Status.OK, "1.12.0"),
-        ("Packer v1.13.1-dev", Status.OK, "1.13.1"),
+        ("Packer v1.16.0", Status.OK, "1.16.0"),
+        ("Packer v1.14.0-dev", Status.OK, "1.14.0"),
+        ("Packer v1.13.1", Status.WARN, "1.13.1"),
+        ("Packer v1.12.0", Status.WARN, "1.12.0"),
         ("Packer v1.9.0", Status.FAIL, "1.9.0"),
         ("no version", Status.FAIL, "no version"),
     ],
