@@ -28,6 +28,7 @@ demo: setup ## Show the whole life of an image, on this machine, for real (a few
 	@python -m lab.demo
 
 test: setup ## Lint, unit tests and, with root on Linux, end-to-end tests in the lab
+	@python -m tools.node
 	@python -m tools.checks
 	@python -m pytest $(WORKERS)
 
@@ -38,6 +39,7 @@ lint: setup ## Only the linters
 	@python -m tools.checks
 
 e2e: setup ## Only the end-to-end tests
+	@python -m tools.node
 	@python -m pytest $(WORKERS) tests/e2e
 
 bench: setup ## Measure against a bare packer build and an empty program
@@ -47,11 +49,11 @@ lab: setup ## Start the lab: EC2 on this machine
 	@python -m lab up
 
 preview: lab ## Show what an update of STACK (dev, prod) would change, in the lab
-	@$(LAB_ENV); pulumi stack select --create $(STACK) --non-interactive >/dev/null; \
+	@$(LAB_ENV); pulumi --cwd lab/stacks stack select --create $(STACK) --non-interactive >/dev/null; \
 	pulumi preview --diff --stack $(STACK) --config-file $(STACK_FILE) --non-interactive
 
 up: lab ## Update STACK in the lab
-	@$(LAB_ENV); pulumi stack select --create $(STACK) --non-interactive >/dev/null; \
+	@$(LAB_ENV); pulumi --cwd lab/stacks stack select --create $(STACK) --non-interactive >/dev/null; \
 	python -m lab unlock $(STACK); \
 	pulumi up --yes --stack $(STACK) --config-file $(STACK_FILE) --non-interactive
 

@@ -98,7 +98,8 @@ class Workbench:
     def pulumi_argv(self, command: str, stack: str, *options: str) -> list[str]:
         """Command line of a `pulumi` command on a stack; the stack is made first if it is new."""
         made = subprocess.run(
-            [*HEARING, "pulumi", "stack", "select", "--create", "--non-interactive", stack],
+            # There is the lab's salt; here, the command would write one into the project's stack file.
+            [*HEARING, "pulumi", "--cwd", "lab/stacks", "stack", "select", "--create", "--non-interactive", stack],
             cwd=self.folder, env=self.env, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if made.returncode != 0:
