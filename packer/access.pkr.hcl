@@ -39,7 +39,7 @@ variable "associate_public_ip_address" {
 
 variable "ssh_interface" {
   type        = string
-  description = "Which of the builder's addresses Packer uses: public_ip, private_ip, public_dns, private_dns or session_manager."
+  description = "Which of the builder's addresses Packer uses: public_ip, private_ip, public_dns or private_dns."
   default     = null
 }
 
