@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from pipeline import visible
+
 LINE_LIMIT = 8000
 """Characters of one line. The command plugin reads the shown stream in lines of at most 64 KiB, and after a longer one
 no longer at all: the step would wait for ever (pulumi-command 1.2.1, provider/pkg/provider/util/util.go)."""
@@ -20,8 +22,9 @@ def log(step: str, text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print a text as it is, at once, but for what is too long in a line."""
-    sys.stderr.write("".join(f"{shortened(line)}\n" for line in text.split("\n")))
+    """Print a text at once; what is too long in a line is cut, and what a terminal would obey is escaped."""
+    shown = (shortened(visible.printable(line.removesuffix("\r"))) for line in text.split("\n"))
+    sys.stderr.write("".join(f"{line}\n" for line in shown))
     sys.stderr.flush()
 
 

@@ -35,12 +35,14 @@ def one_line(text: str) -> str:
     return "".join(_escaped(sign) if unicodedata.category(sign) in _HIDDEN else sign for sign in text)
 
 
+def printable(line: str) -> str:
+    """The same with its tabs as they are."""
+    return line if line.isascii() and line.isprintable() else "\t".join(map(one_line, line.split("\t")))
+
+
 def lines(text: str) -> str:
-    """The same for a text of several lines; its tabs and line ends stay, and long lines are cut."""
-    return "\n".join(
-        "\t".join(one_line(part) for part in cut(line.removesuffix("\r"), LINE_LENGTH).split("\t"))
-        for line in text.split("\n")
-    )
+    """The same for a text of several lines; its line ends stay, and long lines are cut."""
+    return "\n".join(printable(cut(line.removesuffix("\r"), LINE_LENGTH)) for line in text.split("\n"))
 
 
 def _escaped(sign: str) -> str:

@@ -74,13 +74,29 @@ def _forge(post: Where | None) -> Forge | None:
 def _saved(given: list[str]) -> dict[str, Path]:
     pairs = [entry.partition("=") for entry in given]
     for stack, sign, path in pairs:
-        if not (stack and sign and Path(path).is_file()):
+        if not (stack and sign and _is_file(path)):
             raise PipelineError(
                 "--preview names no file",
                 seen=f"{stack}{sign}{path}",
                 allowed="STACK=FILE, a file that is there",
             )
     return {stack: Path(path) for stack, _, path in pairs}
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False  # no name of a file at all
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise PipelineError(
+            "--preview names a file that cannot be read", seen=f"{path}: {error}", allowed="JSON in UTF-8"
+        ) from error
 
 
 def _facts(stack: str, config_file: str, saved: dict[str, Path]) -> Facts:
@@ -90,7 +106,7 @@ def _facts(stack: str, config_file: str, saved: dict[str, Path]) -> Facts:
 
     found: Preview
     if stack in saved:
-        found = previews.parse(stack, saved[stack].read_text(encoding="utf-8"))
+        found = previews.parse(stack, _read(saved[stack]))
     else:
         found = previews.run(stack, Path(config_file.replace("{stack}", stack)))
     region = found.config.get("aws:region", "")

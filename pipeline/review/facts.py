@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pipeline import visible
 from pipeline.channels import history
 from pipeline.errors import PipelineError
-from pipeline.review.preview import SAME, UNKNOWN
+from pipeline.review.preview import SAME, UNKNOWN, plan_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,18 +127,25 @@ def _images(preview: Preview) -> tuple[str | None, str | None]:
     if pointer is None:
         # A preview with nothing to do names the stack alone.
         stack = preview.of_type(STACK)
-        held = stack.outputs.get("imageId") if stack is not None else None
+        held = _text(stack.outputs, "imageId") if stack is not None else None
         return held, held
-    before = pointer.outputs.get("insecureValue")
-    after = before if pointer.operation == SAME else pointer.inputs[1].get("insecureValue")
+    before = _text(pointer.outputs, "insecureValue")
+    after = before if pointer.operation == SAME else _text(pointer.inputs[1], "insecureValue")
     return before, after
+
+
+def _text(values: Mapping[str, Any], key: str) -> str | None:
+    """A value that is a text; a secret, for one, is none."""
+    value = values.get(key)
+    return value if isinstance(value, str) else None
 
 
 def _template(preview: Preview) -> tuple[int | None, int | None]:
     template = preview.of_type(TEMPLATE)
     if template is None:
         return None, None
-    before: int | None = template.outputs.get("latestVersion")
+    version = template.outputs.get("latestVersion")
+    before = version if isinstance(version, int) else None
     if template.operation == "update" and before is not None:
         names = {change.path.partition(".")[0].partition("[")[0] for change in template.properties}
         return before, before + 1 if names - NO_VERSION else before
@@ -167,27 +174,34 @@ def _bake(preview: Preview) -> Bake | None:
 
 
 def _plan(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    text = inputs.get("stdin", "")
-    plan: dict[str, Any] = json.loads(text) if text.startswith("{") else {}
-    return plan
+    return plan_in(inputs.get("stdin")) or {}
 
 
 def _reasons(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     reasons = []
     for kind, name in (("files", "packer/{}"), ("variables", "variable {}")):
-        before, after = old.get(kind) or {}, new.get(kind) or {}
+        before, after = (_part(side, kind) for side in (old, new))
         for key in sorted(before.keys() | after.keys()):
             if key not in before:
                 reasons.append(f"{name.format(key)} is new")
             elif key not in after:
                 reasons.append(f"{name.format(key)} is gone")
             elif before[key] != after[key]:
-                values = f": {before[key]} → {after[key]}" if kind == "variables" else ""
+                values = f": {_short(before[key])} → {_short(after[key])}" if kind == "variables" else ""
                 reasons.append(f"{name.format(key)} changed{values}")
     for key, name in (("serial", "golden-image:bake.serial"), ("sourceImage", "the source image")):
         if old.get(key) != new.get(key):
-            reasons.append(f"{name}: {old.get(key)} → {new.get(key)}")
+            reasons.append(f"{name}: {_short(old.get(key))} → {_short(new.get(key))}")
     return reasons
+
+
+def _part(plan: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    found = plan.get(kind)
+    return found if isinstance(found, dict) else {}
+
+
+def _short(value: object) -> str:
+    return visible.cut(str(value), visible.VALUE_LENGTH)
 
 
 def _with_adopted(bake: Bake | None, preview: Preview, reader: Reader) -> Bake | None:

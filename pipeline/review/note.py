@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline import visible
 from pipeline.review import words
 from pipeline.review.preview import UNKNOWN
 
@@ -184,7 +185,8 @@ def _value(text: str) -> str:
 
 
 def _fence(text: str, language: str) -> str:
-    """A block of code whose fence is longer than any in the text."""
+    """A block of code whose fence is longer than any in the text, and in which nothing hides."""
+    text = "\n".join(visible.printable(line) for line in text.replace("\r\n", "\n").split("\n"))
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"

@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline import visible
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105
 
 ELIDED = "…"
 """A value of several parts that will be another as a whole."""
+
+URN_PARTS = 4
+"""``urn:pulumi:STACK``, ``PROJECT``, ``TYPES``, ``NAME``."""
 
 SAME = "same"
 OPERATIONS = {
@@ -150,22 +154,62 @@ def parse(stack: str, text: str) -> Preview:
         PipelineError: It is none.
     """
     try:
-        digest = json.loads(text)
-    except ValueError as error:
-        raise PipelineError(
-            f"the preview of stack {stack} is not JSON",
-            seen=text[:200],
-            allowed="the output of `pulumi preview --json`",
-        ) from error
-    diagnostics = digest.get("diagnostics") or []
-    told = [(entry.get("severity", ""), _clean(entry.get("message", ""))) for entry in diagnostics]
-    return Preview(
-        stack=stack,
-        config=digest.get("config") or {},
-        changes=tuple(_change(step) for step in digest.get("steps") or []),
-        errors=tuple(message for severity, message in told if severity == "error" and message),
-        said=tuple(message for severity, message in told if severity in ("info", "warning") and message),
+        digest = _object(json.loads(text), "the whole")
+        if not digest.keys() & {"config", "steps", "diagnostics"}:
+            raise _NoPreview(f"neither config nor steps nor diagnostics: {visible.quoted(digest)}")
+        diagnostics = [_object(entry, "a diagnostic") for entry in _list(digest, "diagnostics")]
+        told = [(_text(entry, "severity"), _clean(_text(entry, "message"))) for entry in diagnostics]
+        config = _mapping(digest, "config")
+        return Preview(
+            stack=stack,
+            config={key: _text(config, key) for key in config},
+            changes=tuple(_change(_object(step, "a step")) for step in _list(digest, "steps")),
+            errors=tuple(message for severity, message in told if severity == "error" and message),
+            said=tuple(message for severity, message in told if severity in ("info", "warning") and message),
+        )
+    except _NoPreview as error:
+        raise _not_one(stack, str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise _not_one(stack, visible.cut(text, visible.VALUE_LENGTH)) from error
+
+
+class _NoPreview(Exception):  # noqa: N818 - becomes one
+    """A part is not what Pulumi writes."""
+
+
+def _not_one(stack: str, seen: str) -> PipelineError:
+    return PipelineError(
+        f"the preview of stack {stack} is not what Pulumi writes",
+        seen=seen,
+        allowed="the output of `pulumi preview --json`",
     )
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _NoPreview(f"{name} is not an object: {visible.quoted(value)}")
+    return value
+
+
+def _mapping(entry: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = entry.get(key)
+    return {} if value is None else _object(value, key)
+
+
+def _list(entry: Mapping[str, Any], key: str) -> list[Any]:
+    value = entry.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _NoPreview(f"{key} is not a list: {visible.quoted(value)}")
+    return value
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key, "")
+    if not isinstance(value, str):
+        raise _NoPreview(f"{key} is not a text: {visible.quoted(value)}")
+    return value
 
 
 def _clean(message: str) -> str:
@@ -173,18 +217,19 @@ def _clean(message: str) -> str:
 
 
 def _change(step: Mapping[str, Any]) -> Change:
-    old, new = step.get("oldState") or {}, step.get("newState") or {}
-    _, _, rest = step["urn"].partition("::")
-    parts = rest.split("::")
-    before, after = old.get("inputs") or {}, new.get("inputs") or {}
+    old, new = _mapping(step, "oldState"), _mapping(step, "newState")
+    operation, parts = _text(step, "op"), _text(step, "urn").split("::", URN_PARTS - 1)
+    if len(parts) != URN_PARTS or not operation:
+        raise _NoPreview("a step has no op, or no whole urn")
+    before, after = _mapping(old, "inputs"), _mapping(new, "inputs")
     # A refresh before the preview changes nothing that the update would.
-    operation = SAME if step["op"] in (SAME, "refresh") else OPERATIONS.get(step["op"], step["op"])
+    operation = SAME if operation in (SAME, "refresh") else OPERATIONS.get(operation, operation)
     return Change(
         operation=operation,
-        type=new.get("type") or old.get("type") or parts[1].rpartition("$")[2],
+        type=_text(new, "type") or _text(old, "type") or parts[2].rpartition("$")[2],
         name=parts[-1],
         inputs=(before, after),
-        outputs=old.get("outputs") or {},
+        outputs=_mapping(old, "outputs"),
         properties=tuple(_properties(before, after)) if operation != SAME else (),
     )
 
@@ -209,7 +254,7 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
     match value:
         case None:
             return
-        case str() if (plan := _object(value)) is not None:
+        case str() if (plan := plan_in(value)) is not None:
             for key, inner in plan.items():
                 yield from _flat(f"{path}:{key}", inner)
         case str():
@@ -226,11 +271,12 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
             yield path, json.dumps(value)
 
 
-def _object(text: str) -> dict[str, Any] | None:
-    if not text.startswith("{"):
+def plan_in(text: Any) -> dict[str, Any] | None:
+    """A step's plan: the JSON object that a text is; None if it is none."""
+    if not isinstance(text, str) or not text.startswith("{"):
         return None
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
