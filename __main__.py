@@ -19,6 +19,7 @@ import pulumi
 from components import baking, outputs, settings
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
+from pipeline import visible
 from pipeline.catalog import Catalog
 from pipeline.channels import words
 from pipeline.channels.select import choose
@@ -67,7 +68,7 @@ def program() -> None:
     if stack.bakes:
         baked = baking.declare(stack, catalog)
         for line in words.of_bake(standing):
-            pulumi.log.warn(line)
+            pulumi.log.warn(visible.lines(line))
         image_id = baked.validation.image_id
         outputs.of_baked(baked)
     else:
@@ -77,7 +78,7 @@ def program() -> None:
         if refusal is not None:
             raise refusal
         for line in words.about(choice, stack.request, standing, catalog, datetime.now(UTC)):
-            pulumi.log.info(line)
+            pulumi.log.info(visible.lines(line))
         outputs.of_choice(choice)
 
     promotion = ImagePromotion(

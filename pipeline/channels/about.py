@@ -13,6 +13,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.review import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ def outputs(stack: str) -> dict[str, Any]:
 
 
 def render(values: Mapping[str, Any]) -> str:
-    """The stack's README with its outputs filled in; an empty one reads "none".
+    """The stack's README with its outputs filled in, as text that is not markup; an empty one reads "none".
 
     Raises:
         PipelineError: The text names an output that the stack does not have.
@@ -55,7 +56,10 @@ def render(values: Mapping[str, Any]) -> str:
                 allowed=", ".join(sorted(values)),
                 change="Pulumi.README.md, then `pulumi up`",
             )
-        return str(values[place[1]]) or "none"
+        text = str(values[place[1]]) or "none"
+        # Between backticks a backslash would be one more character.
+        in_code = place.string.count("`", place.string.rfind("\n", 0, place.start()) + 1, place.start()) % 2
+        return words.code(text)[1:-1] if in_code else words.plain(text)
 
     return PLACE.sub(fill, str(values["readme"]))
 
@@ -72,13 +76,13 @@ def tag(stack: str, values: Mapping[str, Any]) -> None:
         PipelineError: Pulumi refused one.
     """
     for name, value in tags(values).items():
-        _pulumi("stack", "tag", "set", name, value, "--stack", stack)
+        _pulumi("stack", "tag", "set", "--stack", stack, "--", name, value)
 
 
-def _pulumi(*words: str) -> str:
+def _pulumi(*arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["pulumi", *words, "--non-interactive"],
+            ["pulumi", "--non-interactive", *arguments],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
     except FileNotFoundError as error:
@@ -88,6 +92,6 @@ def _pulumi(*words: str) -> str:
         ) from error
     if done.returncode != 0:
         raise PipelineError(
-            f"`pulumi {' '.join(words[:3])}` failed", seen=done.stderr.strip().removeprefix("error: ")
+            f"`pulumi {' '.join(arguments[:3])}` failed", seen=done.stderr.strip().removeprefix("error: ")
         )
     return done.stdout

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import PEOPLE, AsJson, Profile, Region, catalog
+from pipeline.cli.options import PEOPLE, AsJson, Profile, Region, catalog, say
 from pipeline.errors import PipelineError
 
 app = typer.Typer()
@@ -99,10 +99,10 @@ def revoke(
     if as_json:
         print(json.dumps({"revoked": image, "descendants": [child.id for child in descendants]}))  # noqa: T201
         return
-    print(f"{image} is revoked; `python -m pipeline restore {image}` takes it back")  # noqa: T201
+    say(f"{image} is revoked; `python -m pipeline restore {image}` takes it back")
     for child in descendants:
         state = "revoked too" if child.revoked is not None else "not revoked"
-        print(f"  baked from it: {child.id} {child.name} ({state})")  # noqa: T201
+        say(f"  baked from it: {child.id} {child.name} ({state})")
 
 
 @app.command(rich_help_panel=PEOPLE)
@@ -120,7 +120,7 @@ def restore(
     if as_json:
         print(json.dumps({"restored": image, "was": said}))  # noqa: T201
     else:
-        print(f"{image} may be promoted again; it was revoked for: {said}")  # noqa: T201
+        say(f"{image} may be promoted again; it was revoked for: {said}")
 
 
 @app.command(rich_help_panel=PEOPLE)
@@ -177,7 +177,7 @@ def retire(
         )
     else:
         for line in report.lines(decided, done, cap=cap, each=each):
-            print(line)  # noqa: T201
+            say(line)
     if done is not None and done.refused:
         raise PipelineError(
             f"EC2 refused to remove {len(done.refused)} of what nobody needs; the rest is done",

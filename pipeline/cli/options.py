@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline import visible
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -32,3 +33,8 @@ def catalog(region: str | None, profile: str | None) -> Catalog:
     if not region:
         raise PipelineError("no AWS region is given", change="--region, or AWS_REGION in the environment")
     return Catalog(region=region, profile=profile)
+
+
+def say(text: str) -> None:
+    """Print a text for people; what a terminal would obey in a name or a tag is escaped."""
+    print(visible.lines(text))  # noqa: T201

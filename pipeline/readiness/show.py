@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import visible
 from pipeline.readiness.findings import NOT_CHECKED, Status
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def show(report: Report) -> None:
         first = group[0]
         if first.about != about:
             about = first.about
-            table.add_row("", Text(about, "bold"), "")
+            table.add_row("", Text(visible.one_line(about), "bold"), "")
         table.add_row(_MARKS[first.status], ", ".join(one.check for one in group), _cell(first))
     console.print(table)
     console.print(Text(verdict(report), "bold"))
@@ -68,8 +69,10 @@ def _grouped(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
 
 
 def _cell(finding: Finding) -> Text:
-    text = Text(finding.seen)
+    text = Text(visible.lines(finding.seen))
     for label, value in (("because", finding.cause), ("to do", finding.cure)):
         if value:
-            text.append(f"\n{label + ':':<9}", "bold").append(value.replace("\n", "\n         "))
+            text.append(f"\n{label + ':':<9}", "bold").append(
+                visible.lines(value).replace("\n", "\n         ")
+            )
     return text

@@ -154,9 +154,7 @@ def parse(stack: str, text: str) -> Preview:
         PipelineError: It is none.
     """
     try:
-        digest = _object(json.loads(text), "the whole")
-        if not digest.keys() & {"config", "steps", "diagnostics"}:
-            raise _NoPreview(f"neither config nor steps nor diagnostics: {visible.quoted(digest)}")
+        digest = _digest(text)
         diagnostics = [_object(entry, "a diagnostic") for entry in _list(digest, "diagnostics")]
         told = [(_text(entry, "severity"), _clean(_text(entry, "message"))) for entry in diagnostics]
         config = _mapping(digest, "config")
@@ -183,6 +181,13 @@ def _not_one(stack: str, seen: str) -> PipelineError:
         seen=seen,
         allowed="the output of `pulumi preview --json`",
     )
+
+
+def _digest(text: str) -> dict[str, Any]:
+    digest = _object(json.loads(text), "the whole")
+    if not digest.keys() & {"config", "steps", "diagnostics"}:
+        raise _NoPreview(f"neither config nor steps nor diagnostics: {visible.quoted(digest)}")
+    return digest
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

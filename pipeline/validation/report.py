@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from pipeline import visible
 from pipeline.validation.results import FAILED, SKIPPED
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def write(
 
 
 def _junit(results: Sequence[CheckResult], ids: Mapping[str, str]) -> ET.Element:
+    """The results as XML, which has no control characters: a machine's are escaped."""
     suite = ET.Element(
         "testsuite",
         name="validation",
@@ -56,11 +58,13 @@ def _junit(results: Sequence[CheckResult], ids: Mapping[str, str]) -> ET.Element
             suite,
             "testcase",
             classname=ids.get(result.address, "all"),
-            name=result.check,
+            name=visible.one_line(result.check),
             time=f"{result.seconds:.2f}",
         )
         if result.outcome == FAILED:
-            ET.SubElement(case, "failure", message=result.seen).text = result.wanted
+            ET.SubElement(case, "failure", message=visible.lines(result.seen)).text = visible.lines(
+                result.wanted
+            )
         elif result.outcome == SKIPPED:
-            ET.SubElement(case, "skipped", message=result.seen)
+            ET.SubElement(case, "skipped", message=visible.lines(result.seen))
     return suite

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws
+from pipeline import aws, visible
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
 from pipeline.validation import causes as causes_module
@@ -189,7 +189,7 @@ def _show(failed: Sequence[CheckResult], machines: Sequence[Clone]) -> None:
         table.add_column(column, overflow="fold")
     for result in failed:
         cells = (result.check, names.get(result.address, "all"), result.seen, result.wanted)
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(visible.lines(cell)) for cell in cells))
     Console(file=sys.stderr, width=TABLE_WIDTH).print(table)
 
 

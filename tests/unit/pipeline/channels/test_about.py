@@ -1,6 +1,9 @@
 """A stack's README is filled in, or says what it lacks; it names every output, and only those."""
 
+import re
+
 import pytest
+from markdown_it import MarkdownIt
 
 from pipeline.channels import about
 from pipeline.errors import PipelineError
@@ -10,6 +13,23 @@ from tools.checks import PROJECT
 def test_filled_in() -> None:
     values = {"readme": "${outputs.a}, ${outputs.b}, ${outputs.c}: $x", "a": "ami-1", "b": 3, "c": ""}
     assert about.render(values) == "ami-1, 3, none: $x"
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<b>x</b>", "[a](http://evil)", "`x` *y*", "a | b", "x\n# title", "\x1b[31mred"]
+)
+def test_no_output_takes_effect(hostile: str) -> None:
+    names = about.PLACE.findall((PROJECT / "Pulumi.README.md").read_text())
+    tag = re.compile(r"<[^>]*>")
+
+    def tags_with(text: str) -> list[str]:
+        filled = about.render(
+            {"readme": (PROJECT / "Pulumi.README.md").read_text()} | dict.fromkeys(names, text)
+        )
+        assert filled.replace("\n", "").isprintable()
+        return tag.findall(MarkdownIt("commonmark", {"html": True}).enable("table").render(filled))
+
+    assert tags_with(hostile) == tags_with("harmless")
 
 
 def test_an_output_that_is_not_there() -> None:

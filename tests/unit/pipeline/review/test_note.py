@@ -229,10 +229,12 @@ def test_a_mutated_preview_is_a_note_or_a_refusal(name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"a": 1}', "1", "null", '"x"', "{}x", "[[[[", "[" * 100_000, '{"steps": {}}', '{"steps": [1]}', '{"steps": [{}]}',
+    ["", "[]", "{}", '{"a": 1}', "1", "null", '"x"', "{}x", "[[[[", "[" * 100_000,
+     '{"steps": {}}', '{"steps": [1]}', '{"steps": [{}]}',
      '{"config": []}', '{"config": [1]}', '{"config": {"aws:region": 1}}', '{"diagnostics": {"a": 1}}',
-     '{"diagnostics": ["x"]}', '{"diagnostics": [{"message": 1}]}', '{"steps": [{"op": 1, "urn": "a::b::c::d"}]}',
-     '{"steps": [{"op": "same", "urn": "a"}]}', '{"steps": [{"op": "same", "urn": "a::b::c::d", "newState": 1}]}'],
+     '{"diagnostics": ["x"]}', '{"diagnostics": [{"message": 1}]}',
+     '{"steps": [{"op": 1, "urn": "a::b::c::d"}]}', '{"steps": [{"op": "same", "urn": "a"}]}',
+     '{"steps": [{"op": "same", "urn": "a::b::c::d", "newState": 1}]}'],
 )  # fmt: skip
 def test_json_that_is_no_preview(text: str) -> None:
     with pytest.raises(PipelineError, match="is not what Pulumi writes") as caught:
