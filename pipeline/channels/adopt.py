@@ -47,7 +47,7 @@ def run(*, stack: str, config_file: Path, version: int) -> PointerVersion:
                 allowed="the version that the channel is at, as you have seen it",
                 change=f"`python -m pipeline adopt {stack} --version {latest.version}`, if that image may go"
                 if latest
-                else f"`pulumi up --refresh` on stack {stack}",
+                else f"`pulumi up` on stack {stack}",
             )
         pointer.attach(version, label(stack, ACKNOWLEDGED))
     return latest

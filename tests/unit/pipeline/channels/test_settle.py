@@ -50,7 +50,9 @@ def test_a_circle_ends() -> None:
 
 @pytest.mark.parametrize(("source", "read"), [("candidate", "candidate"), ("bake", "bake"), (None, None)])
 def test_a_pointer_says_its_source(source: str | None, read: str | None) -> None:
-    assert pointer_source(pointer_description("web", "prod", source)) == read
+    text = pointer_description("web", "prod", source)
+    assert pointer_source(text) == read
+    assert pointer_source(f"{text} (0a1b2c3d)") == read
 
 
 def test_a_description_of_somebody_else() -> None:
