@@ -171,9 +171,9 @@ class Standing:
 
         A channel without any label is left to the step `claim`, which knows what the stack did last.
         """
-        if self.moved and self.image_id != image_id:
-            return self.not_mine(image_id, stack_file)
-        return self.blocked()
+        if self.image_id == image_id:
+            return None
+        return self.not_mine(image_id, stack_file) if self.moved else self.blocked()
 
     def blocked(self) -> PipelineError | None:
         """The refusal of the next version, if a label that is not a stack's is on the oldest one; or None.
@@ -229,11 +229,12 @@ class Standing:
         )
 
     def way_out(self, entry: PointerVersion) -> str:
-        """What confirms that this stack may replace a version."""
-        return (
-            f"to replace {entry.image_id}: `python -m pipeline adopt {self.stack} --version {entry.version}`, "
-            "then `pulumi up`"
-        )
+        """What lets this stack replace a version."""
+        return f"to replace {entry.image_id}: {self.confirmation(entry)}, then `pulumi up`"
+
+    def confirmation(self, entry: PointerVersion) -> str:
+        """The command that confirms a version."""
+        return f"`python -m pipeline adopt {self.stack} --version {entry.version}`"
 
 
 def stamp(entry: PointerVersion) -> str:
