@@ -26,4 +26,10 @@ for key in "$ROOT"/etc/ssh/ssh_host_*_key.pub; do
   type=${key##*/ssh_host_}
   cut -d' ' -f1,2 "$key" | tell "ssh host key ${type%_key.pub}"
 done
-if [ -z "$ROOT" ]; then uname -n | tell hostname; else file hostname /etc/hostname; fi
+if [ -z "$ROOT" ]; then
+  uname -n | tell hostname
+  # EC2 makes the name of the address: with the builder's address goes its name.
+  ip -4 -o address show scope global | awk '{ print $4; exit }' | tell address
+else
+  file hostname /etc/hostname
+fi

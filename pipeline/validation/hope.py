@@ -16,6 +16,9 @@ SSHD_FAILED = re.compile(r"Failed to start .*(OpenSSH|sshd?\b)", re.IGNORECASE)
 SETTLE_SECONDS = 10.0
 """How long after its boot ended a machine may take to answer."""
 
+SILENT_SECONDS = 60.0
+"""How long the console is not believed while it may still be that of the boot before: EC2 keeps it for a while."""
+
 
 class Hope:
     """Looks at a machine that does not answer yet, and gives up when it never will.
@@ -31,6 +34,8 @@ class Hope:
         self._clones = clones
         self._deadline = deadline
         self._booted_at: float | None = None
+        self._earlier: str | None = None
+        self._begun = deadline.elapsed()
 
     def check(self) -> None:
         """Raise if waiting is pointless.
@@ -47,7 +52,7 @@ class Hope:
                 change="see what it printed, above; did its boot end in a shutdown, or did it run out of "
                 "golden-image:validation.keepMinutes?",
             )
-        console = self._clones.console(self._clone, lines=None)
+        console = self._console()
         failed = SSHD_FAILED.search(console)
         if failed:
             raise PipelineError(
@@ -64,3 +69,17 @@ class Hope:
                 change="is sshd enabled in the image? is this machine in golden-image:validation.allowedCidr, with a "
                 "route to the subnet?",
             )
+
+    def _console(self) -> str:
+        """What the machine printed in its present boot, as far as that is known.
+
+        The first look finds what was printed up to now, and perhaps before this boot. Only what comes after it is
+        certainly of this boot, until the machine has had a minute.
+        """
+        text = self._clones.console(self._clone, lines=None)
+        if self._earlier is None:
+            self._earlier = text if self._clone.id in self._clones.started else ""
+        if not text.startswith(self._earlier):
+            self._earlier = ""  # EC2 keeps the last 64 KiB, or has begun anew
+            return text if self._deadline.elapsed() - self._begun > SILENT_SECONDS else ""
+        return text[len(self._earlier) :]

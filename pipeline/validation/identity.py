@@ -19,6 +19,9 @@ BUILDER_FILE = "/usr/lib/golden-image/builder-identity"
 REQUIRED = ("machine-id", "hostname", "cloud-init instance id", "ssh host key ed25519")
 """What every machine must have."""
 
+ADDRESS = "address"
+"""The private address. No identity: EC2 gives it again, and makes the host name of it."""
+
 CHECK = "identity"
 
 
@@ -38,13 +41,15 @@ def compare(clones: Mapping[str, Mapping[str, str]], builder: Mapping[str, str])
     results = []
     names = sorted({name for values in (*clones.values(), dict.fromkeys(REQUIRED, "")) for name in values})
     for name in names:
+        if name == ADDRESS:
+            continue
         for address, values in clones.items():
             mine = values.get(name)
             others = [other for other in clones if other != address and clones[other].get(name) == mine]
             seen = ""
             if mine is None:
                 seen = "there is none" if name in REQUIRED else ""
-            elif builder.get(name) == mine:
+            elif builder.get(name) == mine and not _named_alike(name, values, builder):
                 seen = "the same as the builder's"
             elif others:
                 seen = f"the same as that of {', '.join(others)}"
@@ -70,3 +75,8 @@ def compare(clones: Mapping[str, Mapping[str, str]], builder: Mapping[str, str])
             )
         )
     return results
+
+
+def _named_alike(name: str, clone: Mapping[str, str], builder: Mapping[str, str]) -> bool:
+    """Whether a name is the builder's because EC2 has given the machine the builder's former address."""
+    return name == "hostname" and ADDRESS in clone and clone[ADDRESS] == builder.get(ADDRESS)

@@ -40,6 +40,14 @@ def test_one_clone_is_its_builder() -> None:
     assert found == [("identity::hostname", "a", "hostname: the same as the builder's")]
 
 
+def test_a_name_that_came_with_the_builders_former_address() -> None:
+    builder = BUILDER | {"address": "a1"}
+    named = machine(1) | {"hostname": BUILDER["hostname"]}
+    assert failures({"a": named | {"address": "a1"}, "b": machine(2) | {"address": "a2"}}, builder) == []
+    found = failures({"a": named | {"address": "a3"}}, builder)
+    assert found == [("identity::hostname", "a", "hostname: the same as the builder's")]
+
+
 def test_what_must_be_there() -> None:
     short = machine(1)
     del short["ssh host key ed25519"]
