@@ -11,6 +11,7 @@ from components.image_validation import ClonePlace, CloneShape, ImageValidation
 from pipeline.baking.bakekey import ingredients
 from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
+from pipeline.secretscan import ALLOW_FILE
 from pipeline.validation.suite import suite_digest
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def declare(stack: Settings, catalog: Catalog) -> Baked:
         "validation",
         role=stack.role,
         image_id=build.image_id,
-        suite=suite_digest(CHECKS),
+        suite=suite_digest(CHECKS, ALLOW_FILE),
         clones=CloneShape(
             count=wanted.clones,
             instance_type=wanted.instance_type,
@@ -119,4 +120,11 @@ def _place(stack: Settings, catalog: Catalog) -> ClonePlace:
         from pipeline.validation.caller import caller_cidr  # noqa: PLC0415
 
         cidr = caller_cidr()
-    return ClonePlace(subnet_id=subnet.id, vpc_id=subnet.vpc_id, allowed_cidr=cidr, address=wanted.address)
+    return ClonePlace(
+        subnet_id=subnet.id,
+        vpc_id=subnet.vpc_id,
+        allowed_cidr=cidr,
+        address=wanted.address,
+        from_here=wanted.allowed_cidr is None,
+        public_ip=wanted.public_ip,
+    )

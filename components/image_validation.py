@@ -29,12 +29,16 @@ class ClonePlace:
         vpc_id: Its VPC.
         allowed_cidr: From where SSH and the checked ports are open.
         address: ``public`` or ``private``: the address that they are checked at.
+        from_here: Whether the range is only where this program runs now, and not the stack's.
+        public_ip: Whether they ask for a public address; None leaves it to the subnet.
     """
 
     subnet_id: str
     vpc_id: str
     allowed_cidr: str
     address: str
+    from_here: bool = False
+    public_ip: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +120,7 @@ class ImageValidation(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._environment = dict(environment)
         key = self._key(image_id)
-        group = self._security_group(role, place)
+        group, rules = self._security_group(role, place)
         machines = self._machines(image_id, suite, role, clones, place, key=key, group=group)
         plan = {
             "region": region,
@@ -127,7 +131,7 @@ class ImageValidation(pulumi.ComponentResource):
             "timeoutSeconds": timeout_seconds,
             "smokeTest": smoke_test,
         }
-        verdict = self._verdict(image_id, machines, plan, key)
+        verdict = self._verdict(image_id, machines, plan, key, rules)
         self.validated = verdict.apply(evidence)
         self.report = verdict.apply(lambda result: str(result["report"]))
         tag = aws.ec2.Tag(
@@ -160,8 +164,12 @@ class ImageValidation(pulumi.ComponentResource):
         registered = aws.ec2.KeyPair(f"{self._name}-key", public_key=public, opts=self._child)
         return _Key(private=pair.apply(lambda keys: str(keys["privateKey"])), name=registered.key_name)
 
-    def _security_group(self, role: str, place: ClonePlace) -> aws.ec2.SecurityGroup:
+    def _security_group(
+        self, role: str, place: ClonePlace
+    ) -> tuple[aws.ec2.SecurityGroup, list[aws.vpc.SecurityGroupIngressRule]]:
         """In: the checked ports, from one range. Out: everything, as the machines of the role have it."""
+        # Another runner, another address: a preview shows no change for it. The update itself lets its own address in.
+        keep = ["cidrIpv4"] if place.from_here and pulumi.runtime.is_dry_run() else None
         group = aws.ec2.SecurityGroup(
             f"{self._name}-clones",
             description=f"Validation machines of role {role}",
@@ -170,7 +178,7 @@ class ImageValidation(pulumi.ComponentResource):
             tags={TAG_PURPOSE: VALIDATION, TAG_ROLE: role},
             opts=self._child,
         )
-        for service, port in PORTS.items():
+        rules = [
             aws.vpc.SecurityGroupIngressRule(
                 f"{self._name}-{service}",
                 security_group_id=group.id,
@@ -178,8 +186,10 @@ class ImageValidation(pulumi.ComponentResource):
                 from_port=port,
                 to_port=port,
                 cidr_ipv4=place.allowed_cidr,
-                opts=self._child,
+                opts=pulumi.ResourceOptions(parent=self, ignore_changes=keep),
             )
+            for service, port in PORTS.items()
+        ]
         # EC2's own allow-all rule is revoked by the provider when it creates the group.
         aws.vpc.SecurityGroupEgressRule(
             f"{self._name}-out",
@@ -188,7 +198,7 @@ class ImageValidation(pulumi.ComponentResource):
             cidr_ipv4="0.0.0.0/0",
             opts=self._child,
         )
-        return group
+        return group, rules
 
     def _machines(
         self,
@@ -210,8 +220,8 @@ class ImageValidation(pulumi.ComponentResource):
                 subnet_id=place.subnet_id,
                 vpc_security_group_ids=[group.id],
                 key_name=key.name,
-                # No associate_public_ip_address: a stopped machine has no public address, so a refresh would
-                # make the next update replace it. The subnet decides.
+                # None: the subnet decides.
+                associate_public_ip_address=place.public_ip,
                 instance_initiated_shutdown_behavior="stop",
                 # The provider sends the rest only if http_endpoint is given.
                 metadata_options={"http_endpoint": "enabled", "http_tokens": "required"},
@@ -219,7 +229,8 @@ class ImageValidation(pulumi.ComponentResource):
                 user_data=user_data(suite=suite, keep_minutes=clones.keep_minutes),
                 user_data_replace_on_change=True,
                 tags={"Name": f"{role}-validation-{number}", TAG_PURPOSE: VALIDATION, TAG_ROLE: role},
-                opts=self._child,
+                # A stopped machine has no public address, so a refresh would make the next update replace it.
+                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["associatePublicIpAddress"]),
             )
             for number in range(1, clones.count + 1)
         ]
@@ -230,6 +241,7 @@ class ImageValidation(pulumi.ComponentResource):
         machines: list[aws.ec2.Instance],
         plan: Mapping[str, Any],
         key: _Key,
+        rules: list[aws.vpc.SecurityGroupIngressRule],
     ) -> pulumi.Output[dict[str, Any]]:
         """Run the checks. The step's exit is the gate: on a failure there is no verdict.
 
@@ -247,7 +259,8 @@ class ImageValidation(pulumi.ComponentResource):
             ),
             environment=self._environment,
             logging=Logging.STDERR,
-            opts=self._child,
+            # A range that has just changed is open before the checks use it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=rules),
         )
         # The plan carries the private key; the verdict does not.
         verdict: pulumi.Output[dict[str, Any]] = pulumi.Output.unsecret(checks.stdout).apply(json.loads)

@@ -58,6 +58,7 @@ _VALIDATION_KEYS = (
     "timeoutSeconds",
     "keepMinutes",
     "encryptRoot",
+    "associatePublicIp",
     "smokeTest",
 )
 _FLEET_KEYS = ("instanceType", "securityGroupIds", "instanceProfile")
@@ -92,6 +93,7 @@ class ValidationSettings:
         timeout_seconds: One deadline for everything from boot to verdict.
         keep_minutes: After that long a machine stops itself, at each boot.
         encrypt_root: Whether their root volume is encrypted with the account's default key.
+        public_ip: Whether they ask for a public address; None leaves it to the subnet.
         smoke_test: A command of the team's own that must succeed, or None; it finds the machines' addresses in
             GOLDEN_IMAGE_ADDRESSES.
     """
@@ -105,6 +107,7 @@ class ValidationSettings:
     timeout_seconds: int
     keep_minutes: int
     encrypt_root: bool
+    public_ip: bool | None
     smoke_test: str | None
 
 
@@ -308,6 +311,9 @@ def _validation(section: Section) -> ValidationSettings:
         timeout_seconds=section.integer("timeoutSeconds", 600, minimum=10, maximum=7200),
         keep_minutes=section.integer("keepMinutes", 60, minimum=1, maximum=1440),
         encrypt_root=section.flag("encryptRoot", default=True),
+        public_ip=section.flag("associatePublicIp", default=False)
+        if section.has("associatePublicIp")
+        else None,
         smoke_test=section.optional_text("smokeTest", rule=SCRIPT),
     )
 

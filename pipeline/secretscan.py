@@ -6,6 +6,7 @@ A finding names file, line and rule. The secret itself is in no finding, so it g
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,16 @@ RULES = (
 
 SOURCE_RULES = (*RULES, "KeywordDetector")
 """For what people write: also values of keys called password, secret, token …"""
+
+FORMER = {
+    "aws-access-key": "aws-access-token",
+    "basic-auth-credentials": "basic-auth",
+    "github-token": "github-pat",
+    "gitlab-token": "gitlab-pat",
+    "json-web-token": "jwt",
+    "slack-token": "slack-bot-token",
+}
+"""Names that allow-lists may still have, and what the scan of machines calls these rules now."""
 
 _FILTERS = (
     "detect_secrets.filters.heuristic.is_templated_secret",
@@ -132,7 +143,14 @@ def forgive(findings: Sequence[Finding], allowed: Sequence[Allowed]) -> list[Fin
 
 
 def _covers(entry: Allowed, finding: Finding) -> bool:
-    return entry.rule == finding.rule and fnmatch.fnmatchcase(finding.file, entry.file)
+    named = slug(entry.rule)
+    rules = {named, FORMER.get(named, named)}
+    return slug(finding.rule) in rules and fnmatch.fnmatchcase(finding.file, entry.file)
+
+
+def slug(rule: str) -> str:
+    """A rule's name as the checks write it, such as ``private-key``."""
+    return rule.lower().replace(" ", "-")
 
 
 def read_allowed(path: Path = ALLOW_FILE) -> list[Allowed]:
@@ -153,7 +171,7 @@ def read_allowed(path: Path = ALLOW_FILE) -> list[Allowed]:
         raise PipelineError(
             "the allow-list of secrets cannot be read",
             seen=str(error),
-            allowed="a list of entries with the keys file, rule and reason, none of them empty",
+            allowed="a list of entries with the keys file, rule and reason, none of them empty, none for every file",
             change=str(path),
         ) from error
 
@@ -164,4 +182,6 @@ def _entries(entries: Any) -> Iterator[Allowed]:
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) != {"file", "rule", "reason"} or not all(entry.values()):
             raise ValueError(f"{entry!r}")
+        if not re.search(r"\w", str(entry["file"])):
+            raise ValueError(f"file: {entry['file']!r} forgives every file")
         yield Allowed(**{key: str(value) for key, value in entry.items()})

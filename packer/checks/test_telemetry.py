@@ -20,6 +20,6 @@ def test_node_exporter_starts_at_boot(host: Host) -> None:
 
 
 def test_metrics_answer_with_the_build_of_the_exporter(address: str) -> None:
-    answer = httpx.get(f"http://{address}:9100/metrics", timeout=10)
+    answer = httpx.get(f"http://{address}:9100/metrics", timeout=10, trust_env=False)
     assert answer.status_code == httpx.codes.OK
     assert re.search(r'^node_exporter_build_info\{.*version="[^"]+".*\} 1$', answer.text, re.MULTILINE)

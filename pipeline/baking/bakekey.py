@@ -21,6 +21,9 @@ CHECKS_FOLDER = "checks"
 
 OUTPUT_FILES = ("manifest.json",)
 
+JUDGES = ("secrets-allowed.yaml",)
+"""Say what an image is judged by; they belong to the suite's digest."""
+
 KEY_LENGTH = 32
 DIGEST_LENGTH = 16
 
@@ -80,7 +83,7 @@ def _content_files(folder: Path) -> Iterator[tuple[str, Path]]:
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for name in sorted(found):
         parts = name.split("/")
-        if name == ACCESS_FILE or name in OUTPUT_FILES or parts[0] == CHECKS_FOLDER:
+        if name == ACCESS_FILE or name in (*OUTPUT_FILES, *JUDGES) or parts[0] == CHECKS_FOLDER:
             continue
         if any(_is_dropping(part) for part in parts):
             continue

@@ -24,7 +24,8 @@ def caller_cidr(client: httpx.Client | None = None) -> str:
     """
     import httpx  # noqa: PLC0415 - only stacks that bake and name no range need it
 
-    with client or httpx.Client(timeout=TIMEOUT_SECONDS) as asking:
+    # Not through a proxy: SSH goes without one, and comes from another address.
+    with client or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as asking:
         try:
             text = asking.get(ADDRESS_SERVICE).raise_for_status().text.strip()
             return f"{ipaddress.IPv4Address(text)}/32"

@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def suite_digest(folder: Path) -> str:
+def suite_digest(folder: Path, *besides: Path) -> str:
     """A digest of the checks in a folder: 32 hexadecimal digits.
 
     It covers names and contents of all files but caches and hidden ones; two checkouts of the same content
     agree.
+
+    Args:
+        folder: Where the checks are.
+        besides: Other files that decide on an image, where they exist.
 
     Raises:
         PipelineError: The folder holds no checks.
@@ -32,6 +36,7 @@ def suite_digest(folder: Path) -> str:
             allowed="at least one",
             change="add a test function to packer/checks/",
         )
+    files |= {f"../{path.name}": path for path in besides if path.is_file()}
     digest = hashlib.sha256()
     for name in sorted(files):
         content = files[name].read_bytes()

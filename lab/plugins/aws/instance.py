@@ -51,6 +51,7 @@ class Instance(AwsResource):
         "vpcSecurityGroupIds": Field(ListOf(STRING)),
         "keyName": Field(STRING, replace=True),
         "privateIp": Field(STRING, replace=True),
+        "associatePublicIpAddress": Field(BOOLEAN, replace=True),
         "userData": Field(STRING),
         "userDataReplaceOnChange": Field(BOOLEAN, default=False),
         "instanceInitiatedShutdownBehavior": Field(STRING, allowed=("stop", "terminate")),
@@ -199,6 +200,7 @@ def _launch(inputs: Values) -> dict[str, Any]:
         interface = {"DeviceIndex": 0, "SubnetId": inputs["subnetId"]}
         interface["Groups"] = inputs.get("vpcSecurityGroupIds") or None
         interface["PrivateIpAddress"] = inputs.get("privateIp")
+        interface["AssociatePublicIpAddress"] = inputs.get("associatePublicIpAddress")
         arguments["NetworkInterfaces"] = [{k: v for k, v in interface.items() if v is not None}]
     elif inputs.get("vpcSecurityGroupIds"):
         arguments["SecurityGroupIds"] = inputs["vpcSecurityGroupIds"]

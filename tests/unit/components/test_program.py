@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pulumi
+import pulumi_aws as aws
 import pytest
 from pulumi.runtime import settings as runtime_settings
+from pulumi_command.local import Command
 
+from components import image_validation
 from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
 from components.image_validation import ClonePlace, CloneShape, ImageValidation, evidence, user_data
@@ -111,7 +114,10 @@ def _is(value: Any, wanted: Any) -> None:
     assert value == wanted
 
 
-def validation(clones: int = 2, *, encrypt: bool = True) -> ImageValidation:
+HERE = ClonePlace(subnet_id="subnet-1", vpc_id="vpc-1", allowed_cidr="192.0.2.7/32", address="public")
+
+
+def validation(clones: int = 2, *, encrypt: bool = True, place: ClonePlace = HERE) -> ImageValidation:
     return ImageValidation(
         "validation",
         role="web",
@@ -120,7 +126,7 @@ def validation(clones: int = 2, *, encrypt: bool = True) -> ImageValidation:
         clones=CloneShape(
             count=clones, instance_type="t3.micro", user="ec2-user", encrypt_root=encrypt, keep_minutes=5
         ),
-        place=ClonePlace(subnet_id="subnet-1", vpc_id="vpc-1", allowed_cidr="192.0.2.7/32", address="public"),
+        place=place,
         region="eu-west-1",
         timeout_seconds=60,
         environment={"AWS_REGION": "eu-west-1"},
@@ -147,6 +153,39 @@ def test_nobody_else_can_reach_them(declared: Any) -> None:
         if name in ("validation-ssh", "validation-http", "validation-node-exporter")
     }
     assert open_to == {(port, "192.0.2.7/32") for port in (22, 80, 9100)}
+
+
+@pytest.mark.parametrize(
+    ("from_here", "preview", "kept"),
+    [(True, True, ["cidrIpv4"]), (True, False, None), (False, True, None)],
+)
+def test_a_preview_keeps_the_range_of_another_runner(
+    declared: Any, monkeypatch: pytest.MonkeyPatch, *, from_here: bool, preview: bool, kept: list[str] | None
+) -> None:
+    options: dict[str, pulumi.ResourceOptions] = {}
+    rule, command = aws.vpc.SecurityGroupIngressRule, Command
+
+    def noting(kind: Any) -> Any:
+        def declare(name: str, **arguments: Any) -> Any:
+            options[name] = arguments["opts"]
+            return kind(name, **arguments)
+
+        return declare
+
+    monkeypatch.setattr(aws.vpc, "SecurityGroupIngressRule", noting(rule))
+    monkeypatch.setattr(image_validation, "Command", noting(command))
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+    declared(lambda: validation(place=replace(HERE, from_here=from_here)).image_id)
+    assert {
+        options[f"validation-{port}"].ignore_changes and tuple(kept or ()) for port in ("ssh", "http")
+    } == {tuple(kept) if kept else None}
+    assert len(cast("Any", options["validation-checks"].depends_on)) == 3, "the rules come before the checks"
+
+
+@pytest.mark.parametrize("asked", [True, False, None])
+def test_a_public_address_can_be_asked_for(declared: Any, *, asked: bool | None) -> None:
+    notes = declared(lambda: validation(place=replace(HERE, public_ip=asked)).image_id)
+    assert notes.inputs["validation-clone-1"].get("associatePublicIpAddress") is asked
 
 
 def test_the_key_is_printed_nowhere_and_the_evidence_stays(declared: Any) -> None:
@@ -209,8 +248,6 @@ def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
     assert pointer["name"] == "/golden-image/web/prod"
     assert pointer["dataType"] == "aws:ec2:image"
     assert pointer["insecureValue"] == IMAGE
-    text = "The image that channel prod of role web holds, taken from candidate"
-    assert pointer["description"] == f"{text} (4e5f6a7b)", "written, whatever the state says of it"
     assert notes.inputs["promotion-channel"] == {"resourceId": IMAGE, "key": "ImageChannel", "value": "prod"}
     asked = {"region": "eu-west-1", "role": "web", "channel": "prod", "stack": "prod", "imageId": IMAGE}
     assert plan_of(notes, "claim") == {**asked, "label": "4e5f6a7b"}
@@ -223,10 +260,7 @@ def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
 def test_the_steps_of_a_channel_that_is_as_wanted_have_the_plan_that_they_had(declared: Any) -> None:
     mine = label("prod", "0a1b2c3d")
     wanted = replace(version(4, IMAGE, mine), description=pointer_description("web", "prod", "candidate"))
-    for same in (wanted, replace(wanted, description=f"{wanted.description} (8c9d0e1f)")):
-        notes = promotion(declared, standing(same))
-        assert plan_of(notes, "claim")["label"] == "0a1b2c3d"
-        assert notes.inputs["promotion-pointer"]["description"] == same.description
+    assert plan_of(promotion(declared, standing(wanted)), "claim")["label"] == "0a1b2c3d"
     for other in (
         replace(wanted, image_id="ami-9"),
         replace(wanted, description="taken from elsewhere"),
