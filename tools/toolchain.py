@@ -1,4 +1,4 @@
-"""Pulumi, its Python language host, Packer and two Packer plugins, at pinned versions.
+"""Pulumi, its Python language host, Packer, two Packer plugins and gitleaks, at pinned versions.
 
 For each, in this order: the one on PATH if it is new enough; the official download where it can be
 reached; built from its pinned Go module, whose content go.sum pins. ``GOLDEN_IMAGE_TOOLS=build`` skips the
@@ -117,6 +117,16 @@ PACKER = Tool(
     platforms=(("x86_64", "linux_amd64"), ("aarch64", "linux_arm64")),
     takes=("packer",),
 )
+GITLEAKS = Tool(
+    name="gitleaks",
+    package="github.com/zricethezav/gitleaks/v8",
+    module="github.com/zricethezav/gitleaks/v8",
+    ldflags="-s -w -X github.com/zricethezav/gitleaks/v8/version.Version={version}",
+    archive="https://github.com/gitleaks/gitleaks/releases/download/v{version}/gitleaks_{version}_{platform}.tar.gz",
+    checksums="https://github.com/gitleaks/gitleaks/releases/download/v{version}/gitleaks_{version}_checksums.txt",
+    platforms=(("x86_64", "linux_x64"), ("aarch64", "linux_arm64")),
+    takes=("gitleaks",),
+)
 PLUGINS = tuple(
     Tool(
         name=f"packer-plugin-{name}",
@@ -146,6 +156,7 @@ def ensure() -> None:
     commands = {
         **_commands(PULUMI, mode, companions=(LANGUAGE_HOST,)),
         **_commands(packer, mode),
+        **_commands(GITLEAKS, mode),
     }
     for stale in set(bin_dir.iterdir()) - {bin_dir / name for name in commands}:
         stale.unlink()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import shutil
 import socket
 import subprocess
@@ -15,7 +17,7 @@ from pipeline.errors import PipelineError
 from pipeline.processes import dies_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from types import TracebackType
 
     from pipeline.validation.clones import Clone
@@ -58,6 +60,16 @@ def _public(private_key: str) -> str:
         # Not its text: the plan's key is secret.
         raise PipelineError("the plan's private key is no OpenSSH key") from None
     return key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH).decode()
+
+
+def _chunks(descriptor: int, deadline: Deadline) -> Iterator[bytes]:
+    while True:
+        if not select.select([descriptor], [], [], deadline.remaining())[0]:
+            raise TimeoutError
+        chunk = os.read(descriptor, 1 << 16)
+        if not chunk:
+            return
+        yield chunk
 
 
 class Access:
@@ -161,6 +173,48 @@ class Access:
         return subprocess.run(
             [*self._ssh(address), *command], input=stdin, capture_output=True, timeout=timeout, check=False
         )
+
+    @contextlib.contextmanager
+    def stream(
+        self, address: str, command: str, *, stdin: bytes, deadline: Deadline
+    ) -> Generator[Iterator[bytes]]:
+        """Run a command that is fed with bytes, and hand on what it prints as it comes.
+
+        Raises:
+            TimeoutError: The deadline came first.
+            PipelineError: The command failed.
+        """
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                [*self._ssh(address), command],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0,
+            ) as process,
+        ):  # fmt: skip
+            assert process.stdin is not None  # noqa: S101 - asked for above
+            assert process.stdout is not None  # noqa: S101
+            wrong: PipelineError | None = None
+            try:
+                with contextlib.suppress(BrokenPipeError), process.stdin as fed:
+                    fed.write(stdin)
+                try:
+                    yield _chunks(process.stdout.fileno(), deadline)
+                except PipelineError as error:
+                    # What the command itself has to say explains it.
+                    wrong = error
+                process.stdout.close()
+                status = process.wait(deadline.remaining() or 1)
+            except subprocess.TimeoutExpired:
+                raise TimeoutError from None
+            finally:
+                process.kill()
+            if status != 0 or wrong:
+                errors.seek(0)
+                text = errors.read().decode(errors="replace").strip()
+                raise PipelineError(
+                    wrong.what if wrong else "a command on the machine failed",
+                    seen=f"exit status {status}: {text[-600:]}",
+                ) from wrong
 
     def wait_for_port(self, clone: Clone, deadline: Deadline, alive: Callable[[], None]) -> None:
         """Return once TCP port 22 answers.

@@ -101,7 +101,7 @@ BROKEN = (
     Broken(
         "aws-key-baked-in",
         f"printf 'AWS_ACCESS_KEY_ID={ACCESS_KEY}\\nAWS_SECRET_ACCESS_KEY={SECRET}\\n' >> /etc/environment",
-        "secrets::aws-access-key",
+        "secrets::aws-access-token",
         "/etc/environment:",
     ),
 )

@@ -1,7 +1,5 @@
 """Findings name file, line and rule, never the secret; false alarms are forgiven with a reason."""
 
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -9,50 +7,8 @@ import pytest
 from pipeline import secretscan
 from pipeline.errors import PipelineError
 from pipeline.secretscan import Allowed, Finding
-from pipeline.validation import imagescan
 
 TOKEN = "AKIA" + "QZ3KLMNP7RSTUVWX"
-PEM = "-----BEGIN RSA " + "PRIVATE KEY-----\nabc\n"
-KEY = "ssh-ed25519 AAAAmine"
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "rule"),
-    [
-        ("etc/app.key", PEM.encode(), "Private Key"),
-        ("etc/environment", f"AWS_ACCESS_KEY_ID={TOKEN}\n".encode(), "AWS Access Key"),
-        ("etc/krb5", b"\x05\x02\x00", "Kerberos Keytab"),
-        ("root/.netrc", b"machine x", "Netrc"),
-        ("home/admin/.bash_history", b"sudo -i", "Shell History"),
-        ("root/.ssh/authorized_keys", b"ssh-ed25519 AAAAother packer\n", "Authorized Key"),
-        ("tmp/x", b"", "Temporary File"),
-        ("home/admin/notes.txt", b"", "Leftover File"),
-    ],
-)
-def test_found_on_a_machine(name: str, content: bytes, rule: str) -> None:
-    found = imagescan._findings(archive({name: content}), KEY)
-    assert [(finding.file, finding.rule) for finding in found] == [(name, rule)]
-    assert TOKEN not in str(found)
-
-
-def test_what_a_machine_may_have() -> None:
-    files = {
-        "root/.ssh/authorized_keys": f'command="echo no" {KEY} user\n# comment\n'.encode(),
-        "home/admin/.bashrc": b"alias ll='ls -l'\n",
-        "home/admin/.bash_history": b"",
-        "etc/nginx/nginx.conf": b"user www-data;\n",
-    }
-    assert imagescan._findings(archive(files), KEY) == []
 
 
 def test_found_in_sources(tmp_path: Path) -> None:
