@@ -78,6 +78,7 @@ class ImagePromotion(pulumi.ComponentResource):
         super().__init__("golden-image:index:ImagePromotion", name, None, opts)
         description = pointer_description(role, channel, source)
         requested = pulumi.Output.from_input(image_id)
+        there = isinstance(image_id, str) and standing.holds(image_id, description)
         plan = {
             "region": region,
             "role": role,
@@ -109,16 +110,24 @@ class ImagePromotion(pulumi.ComponentResource):
             name=pointer_name(role, channel),
             type="String",
             data_type="aws:ec2:image",
-            description=description,
+            # With a new word whenever it does not hold the image: what the state says of it may be out of date.
+            description=requested.apply(lambda image: standing.described(image, description, word)),
             # Not `value`: that one is secret, and so would be all that derives from it.
             insecure_value=image_id,
             # A pointer that outlived its stack's state is taken over, not an error.
             overwrite=True,
-            # Not by data: what the claim returns is unknown in a preview, and the image must not be.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[claim]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # Not by data: what the claim returns is unknown in a preview, and the image must not be.
+                depends_on=[claim],
+                # AWS may have written the pointer after the provider read it: the state then has the earlier image,
+                # and would have the present one written again.
+                ignore_changes=["insecure_value", "description"] if there else None,
+            ),
         )
         held = step(
             "held",
+            # The version, so that the label follows whenever the pointer was written.
             plan={**plan, "claim": claim.stdout.apply(json.loads), "pointerVersion": pointer.version},
             after=pointer,
         )

@@ -5,6 +5,7 @@ botocore is imported at the first call: a program that asks nothing does not pay
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 PENDING_DELAY_SECONDS = 15
 PENDING_ATTEMPTS = 80
 """How often a pending image is looked at: twenty minutes, which is what a large snapshot may take."""
+
+LAG_SECONDS = 30.0
+"""How long a read may lag behind a write at the most; mostly it is less than a second."""
+
+LAG_POLL_SECONDS = 0.5
 
 FILTER_VALUES = 200
 """How many values EC2 takes in one filter."""
@@ -76,6 +82,33 @@ class Catalog:
             return _image(found, allowed_owner=True)
         found = self._describe_image(image_id)
         return None if found is None else _image(found, allowed_owner=False)
+
+    def image_once(
+        self, image_id: str, shows: Callable[[Image], bool], *, seconds: float = LAG_SECONDS
+    ) -> Image | None:
+        """An image of ours, read again until it shows what has just been written, for a while.
+
+        Reads may lag behind writes, and an image just made may not be found ("Eventual consistency in the Amazon EC2
+        API", EC2's developer guide).
+
+        Args:
+            image_id: The image.
+            shows: Whether what was written shows in an image.
+            seconds: How long to read.
+
+        Returns:
+            The image as it was read last, or None if it was not found: whether it shows that is for the caller to see.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self._describe_image(image_id, Owners=["self"])
+            image = None if found is None else _image(found, allowed_owner=True)
+            if (image is not None and shows(image)) or time.monotonic() >= deadline:
+                return image
+            time.sleep(LAG_POLL_SECONDS)
 
     def images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Those of our own images that still exist, by id. A call for 200 of them.

@@ -5,6 +5,7 @@ Imports neither pulumi nor botocore.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,13 +42,19 @@ def pointer_name(role: str, channel: str) -> str:
 
 
 def pointer_description(role: str, channel: str, source: str | None) -> str:
-    """The parameter's description; `pointer_source` reads the source back."""
+    """The parameter's description, but for the promotion's word; `pointer_source` reads the source back."""
     return f"The image that channel {channel} of role {role} holds, taken from {source or 'a pin'}"
+
+
+def plain_description(description: str) -> str:
+    """A parameter's description without the word of the promotion that wrote it."""
+    return re.sub(r" \([0-9a-f]{8}\)$", "", description)
 
 
 def pointer_source(description: str) -> str | None:
     """Where a pointer's stack takes images from; None if it says so by pin alone, or is not ours."""
-    source = description.rpartition(", taken from ")[2] if ", taken from " in description else ""
+    text = plain_description(description)
+    source = text.rpartition(", taken from ")[2] if ", taken from " in text else ""
     return source if source and " " not in source else None
 
 

@@ -9,7 +9,7 @@ from pipeline import aws, log
 from pipeline.channels.pointer import Pointer
 from pipeline.channels.record import record_held
 from pipeline.errors import PipelineError
-from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_name, pointer_source
+from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_source
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -119,11 +119,7 @@ class Account:
 
     def holds(self, channel: str) -> str | None:
         """The image that a channel holds, or None, by a read of that channel alone."""
-        try:
-            value: str = self._ssm.get_parameter(Name=pointer_name(self.role, channel))["Parameter"]["Value"]
-        except self._ssm.exceptions.ParameterNotFound:
-            return None
-        return value
+        return Pointer("", self.role, channel, ssm=self._ssm).image_id()
 
     def tagged(self) -> dict[str, str]:
         """Our images of the role that have a channel's tag, and which."""

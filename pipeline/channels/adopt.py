@@ -9,6 +9,7 @@ from pipeline.channels.pointer import Pointer
 from pipeline.channels.stackfile import StackFile
 from pipeline.channels.standing import ACKNOWLEDGED, describe, label
 from pipeline.errors import PipelineError
+from pipeline.patience import SHORT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def run(*, stack: str, config_file: Path, version: int) -> PointerVersion:
     region, profile = file.require("aws:region"), file.get("aws:profile")
     role, channel = file.get("golden-image:role") or "web", file.require("golden-image:channel")
     with aws.asking(f"label the pointer of channel {channel}", region=region, profile=profile):
-        ssm = aws.client("ssm", region=region, profile=profile)
+        ssm = aws.client("ssm", region=region, profile=profile, patience=SHORT)
         pointer = Pointer(stack, role, channel, ssm=ssm)
         latest = pointer.standing().latest
         if latest is None or latest.version != version:
@@ -46,7 +47,7 @@ def run(*, stack: str, config_file: Path, version: int) -> PointerVersion:
                 allowed="the version that the channel is at, as you have seen it",
                 change=f"`python -m pipeline adopt {stack} --version {latest.version}`, if that image may go"
                 if latest
-                else f"`pulumi up --refresh` on stack {stack}",
+                else f"`pulumi up` on stack {stack}",
             )
         pointer.attach(version, label(stack, ACKNOWLEDGED))
     return latest

@@ -47,7 +47,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         if not found.may_replace(plan["imageId"], _last(os.environ.get(PREVIOUS, ""))):
             raise found.not_mine(plan["imageId"])
         blocked = found.blocked()
-        if blocked is not None:
+        if blocked is not None and found.image_id != plan["imageId"]:
             raise blocked
         if len(found.record) >= KEPT_VERSIONS:
             # A label of a stack on the oldest version would keep SSM from taking a new one.

@@ -17,13 +17,9 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.channels.pointer import Pointer
 
 PATIENCE_SECONDS = 120
 """How long SSM may take to write a pointer that it has accepted; as long as the provider waits for a new one."""
-
-UNWRITTEN_SECONDS = 10
-"""The same for a pointer that this update has not written, as its version shows."""
 
 POLL_SECONDS = 1
 
@@ -32,8 +28,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Wait until the pointer holds the image, then leave the stack's label on that version.
 
     Args:
-        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``; ``claim``: what the step `claim` returned;
-            ``pointerVersion``: the version that the provider returned.
+        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``; ``claim``: what the step `claim` returned.
 
     Returns:
         ``imageId``, ``version`` and ``when`` (of the pointer), ``since`` (when the channel came to hold the image, ISO
@@ -60,9 +55,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wait(account: Account, plan: Mapping[str, Any]) -> Standing:
     seen = Seen.of(plan["claim"])
-    written = _written(int(plan.get("pointerVersion") or 0), seen)
-    patience = PATIENCE_SECONDS if written else UNWRITTEN_SECONDS
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         found = account.pointer.standing()
         if any(entry.image_id != plan["imageId"] for entry in found.since(seen)):
@@ -71,17 +64,8 @@ def _wait(account: Account, plan: Mapping[str, Any]) -> Standing:
         if found.image_id == plan["imageId"] == account.pointer.image_id():
             return found
         if time.monotonic() >= deadline:
-            raise _not_there(account.pointer, found, plan["imageId"], written=written, seconds=patience)
+            raise _not_there(account.pointer.name, found, plan["imageId"])
         time.sleep(POLL_SECONDS)
-
-
-def _written(version: int, seen: Seen) -> bool:
-    """Whether this update may have written the pointer, by the version that the provider returned.
-
-    One that did not write returns the version of the stack's state: an older one than the claim found, or of a pointer
-    that is gone.
-    """
-    return version >= seen.version if seen.version else version <= 1
 
 
 def _somebody_elses(found: Standing, seen: Seen, image_id: str) -> PipelineError:
@@ -99,22 +83,11 @@ def _somebody_elses(found: Standing, seen: Seen, image_id: str) -> PipelineError
     )
 
 
-def _not_there(
-    pointer: Pointer, found: Standing, image_id: str, *, written: bool, seconds: int
-) -> PipelineError:
-    holds = f"{pointer.name} holds {found.image_id or 'nothing'} after {seconds} s"
-    if not written:
-        return PipelineError(
-            f"channel {pointer.channel} does not hold {image_id}, though the stack's state says so: "
-            "this update did not write the pointer",
-            seen=holds,
-            allowed=image_id,
-            change="`pulumi up --refresh`, which reads the pointer first, and then writes it",
-        )
+def _not_there(name: str, found: Standing, image_id: str) -> PipelineError:
     return PipelineError(
-        f"channel {pointer.channel} does not hold {image_id}, though the call to move it succeeded",
-        seen=holds,
+        f"channel {found.channel} does not hold {image_id}, though the call to move it succeeded",
+        seen=f"{name} holds {found.image_id or 'nothing'} after {PATIENCE_SECONDS} s",
         allowed=image_id,
         change="SSM rejects an image ID that it cannot resolve. Check that the image still exists, then run "
-        "`pulumi up --refresh`",
+        "`pulumi up` again",
     )

@@ -52,6 +52,7 @@ def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
             change="--reason",
         )
     catalog.tag(image_id, TAG_REVOKED, reason + note)
+    _see(catalog, image_id, revoked=True)
     return catalog.descendants(image_id)
 
 
@@ -83,7 +84,19 @@ def restore(catalog: Catalog, image_id: str) -> str:
     if image.revoked is None:
         raise PipelineError(f"{image_id} is not revoked", seen=f"no tag {TAG_REVOKED}")
     catalog.untag(image_id, TAG_REVOKED)
+    _see(catalog, image_id, revoked=False)
     return image.revoked
+
+
+def _see(catalog: Catalog, image_id: str, *, revoked: bool) -> None:
+    """Return once the change shows, so that what is run next reads it."""
+    image = catalog.image_once(image_id, lambda image: (image.revoked is not None) is revoked)
+    if image is None or (image.revoked is not None) is not revoked:
+        raise PipelineError(
+            f"EC2 accepted the change of tag {TAG_REVOKED} of {image_id}, and does not show it",
+            seen="no such image" if image is None else f"tag {TAG_REVOKED}: {image.revoked or 'not there'}",
+            change=f"look again later: aws ec2 describe-images --image-ids {image_id}",
+        )
 
 
 def _ours(catalog: Catalog, image_id: str) -> Image:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import aws
 from pipeline.channels.account import Account
 from pipeline.channels.pointer import check_plan
+from pipeline.channels.standing import describe
 from pipeline.errors import PipelineError
 from pipeline.model import Held
 
@@ -59,7 +60,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leave(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Settle as if the channel held nothing any more: what the removal of a stack does first.
+    """Settle as if the channel held nothing any more: what the removal of a stack does before the pointer goes.
 
     Args:
         plan: As of `run`.
@@ -68,10 +69,23 @@ def leave(plan: Mapping[str, Any]) -> dict[str, Any]:
         ``imageId``.
 
     Raises:
-        PipelineError: The plan is incomplete.
+        PipelineError: Somebody else has moved the channel, whose pointer would go with this stack; or the plan is
+            incomplete.
     """
     check_plan(plan, "leave")
     account = Account.of(plan, "leave")
+    found = account.pointer.standing()
+    if plan.get("stack") and found.moved:
+        latest = found.record[0]
+        raise PipelineError(
+            f"the removal of stack {found.stack} would delete the pointer of channel {account.channel}, which somebody "
+            "else has moved",
+            seen=f"{account.pointer.name} {describe(latest)}",
+            allowed=f"a version that stack {found.stack} wrote",
+            change=f"to delete it all the same: {found.confirmation(latest)}, then `pulumi destroy` again\n"
+            f"to keep it: `pulumi state delete --stack {found.stack}` of the stack's ssm:Parameter, "
+            "and of promotion-settle",
+        )
     held = _others(account)
     account.settle(wanted_tags(held), held)
     return {"imageId": plan["imageId"]}

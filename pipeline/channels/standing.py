@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.channels.record import KEPT_VERSIONS
 from pipeline.errors import PipelineError
-from pipeline.model import pointer_name
+from pipeline.model import plain_description, pointer_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,11 +137,13 @@ class Standing:
         earlier = self.record[before].image_id if before < len(self.record) else None
         return self.record[before - 1].when.astimezone(UTC), earlier
 
-    def as_wanted(self, image_id: str, description: str) -> bool:
-        """Whether the channel holds that image, put or taken over by a stack of this name, with that description."""
+    def holds(self, image_id: str, description: str) -> bool:
+        """Whether the channel holds that image, with that description but for a promotion's word."""
         latest = self.latest
-        return latest is not None and (
-            self.word is not None and latest.image_id == image_id and latest.description == description
+        return (
+            latest is not None
+            and latest.image_id == image_id
+            and plain_description(latest.description) == description
         )
 
     def promised(self, image_id: str, description: str, new: str) -> str:
@@ -149,7 +151,16 @@ class Standing:
 
         So the plan of a promotion's steps differs, and they run, exactly if the pointer may be written.
         """
-        return self.word if self.word is not None and self.as_wanted(image_id, description) else new
+        return self.word if self.word is not None and self.holds(image_id, description) else new
+
+    def described(self, image_id: str, description: str, new: str) -> str:
+        """The description that a pointer gets: the present one if it holds the image, else one with a new word.
+
+        So the pointer is written whenever it does not hold the image, also where the stack's state says that it does.
+        """
+        if self.holds(image_id, description):
+            return self.record[0].description
+        return f"{description} ({new})"
 
     def oldest(self) -> Standing:
         """The same with its oldest version alone."""
@@ -160,9 +171,9 @@ class Standing:
 
         A channel without any label is left to the step `claim`, which knows what the stack did last.
         """
-        if self.moved and self.image_id != image_id:
-            return self.not_mine(image_id, stack_file)
-        return self.blocked()
+        if self.image_id == image_id:
+            return None
+        return self.not_mine(image_id, stack_file) if self.moved else self.blocked()
 
     def blocked(self) -> PipelineError | None:
         """The refusal of the next version, if a label that is not a stack's is on the oldest one; or None.
@@ -218,11 +229,12 @@ class Standing:
         )
 
     def way_out(self, entry: PointerVersion) -> str:
-        """What confirms that this stack may replace a version."""
-        return (
-            f"to replace {entry.image_id}: `python -m pipeline adopt {self.stack} --version {entry.version}`, "
-            "then `pulumi up --refresh`"
-        )
+        """What lets this stack replace a version."""
+        return f"to replace {entry.image_id}: {self.confirmation(entry)}, then `pulumi up`"
+
+    def confirmation(self, entry: PointerVersion) -> str:
+        """The command that confirms a version."""
+        return f"`python -m pipeline adopt {self.stack} --version {entry.version}`"
 
 
 def stamp(entry: PointerVersion) -> str:

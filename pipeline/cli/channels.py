@@ -80,7 +80,7 @@ def adopt(
         print(json.dumps({"adopted": found.version, "imageId": found.image_id}))  # noqa: T201
         return
     print(f"stack {stack} may replace {describe(found)}")  # noqa: T201
-    print("nothing else has changed; `pulumi up --refresh` writes the image that the stack asks for")  # noqa: T201
+    print("nothing else has changed; `pulumi up` writes the image that the stack asks for")  # noqa: T201
 
 
 @app.command(rich_help_panel=PEOPLE)

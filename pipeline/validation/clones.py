@@ -5,19 +5,24 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.log import log
+from pipeline.validation.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from pipeline.validation.deadline import Deadline
 
 WAITER_DELAY_SECONDS = 1
+LAG_SECONDS = 10
+"""How long a read of EC2 may lag behind a write: a machine just launched is not found, or has no address yet
+("Eventual consistency in the Amazon EC2 API", EC2's developer guide)."""
+
 CONSOLE_LINES = 15
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -72,12 +77,17 @@ class Clones:
         Raises:
             PipelineError: One is gone, cannot be started, or has no address that may be used.
         """
-        stopped = [key for key, found in self._described().items() if found["State"]["Name"] != "running"]
+        states = {key: found["State"]["Name"] for key, found in self._once_there(deadline).items()}
+        stopped = [key for key, name in states.items() if name in ("stopping", "stopped")]
+        # A read may lag behind: the stack's machines run before this step does.
+        starting = [key for key, name in states.items() if name == "pending"]
+        if starting:
+            self._wait("instance_running", starting, deadline)
         if stopped:
             self.started = frozenset(stopped)
             say(f"starting {', '.join(stopped)}")
             self._start(stopped, deadline)
-        yield self._addressed()
+        yield self._addressed(deadline)
         if stopped:
             self._ec2.stop_instances(InstanceIds=stopped)
 
@@ -95,6 +105,17 @@ class Clones:
         )
         plain = [_COLOURS.sub("", line).rstrip() for line in text.splitlines() if line.strip()]
         return "\n".join(plain if lines is None else plain[-lines:])
+
+    def _once_there(self, deadline: Deadline) -> dict[str, Mapping[str, Any]]:
+        """The machines, once EC2 finds all of them: a read may lag behind their launch."""
+        lag = Deadline(min(LAG_SECONDS, deadline.remaining()))
+        while True:
+            try:
+                return self._described()
+            except PipelineError as error:
+                if lag.passed() or error.__cause__ is None:
+                    raise
+            time.sleep(WAITER_DELAY_SECONDS)
 
     def _console(self, clone: Clone) -> Mapping[str, Any]:
         from botocore.exceptions import ClientError  # noqa: PLC0415
@@ -114,6 +135,8 @@ class Clones:
         try:
             answer = self._ec2.describe_instances(InstanceIds=self._ids)
         except ClientError as error:
+            if not error.response["Error"]["Code"].startswith("InvalidInstanceID"):
+                raise
             raise PipelineError(
                 "the validation machines cannot be looked up",
                 seen=str(error),
@@ -135,28 +158,36 @@ class Clones:
         return found
 
     def _start(self, ids: list[str], deadline: Deadline) -> None:
-        from botocore.exceptions import ClientError, WaiterError  # noqa: PLC0415
+        # One that is stopping can be started only when it has stopped.
+        self._wait("instance_stopped", ids, deadline)
+        self._ec2.start_instances(InstanceIds=ids)
+        self._wait("instance_running", ids, deadline)
+
+    def _wait(self, state: str, ids: list[str], deadline: Deadline) -> None:
+        from botocore.exceptions import WaiterError  # noqa: PLC0415
 
         try:
-            # One that is stopping can be started only when it has stopped.
-            for state in ("instance_stopped", "instance_running"):
-                if state == "instance_running":
-                    self._ec2.start_instances(InstanceIds=ids)
-                self._ec2.get_waiter(state).wait(
-                    InstanceIds=ids,
-                    WaiterConfig={
-                        "Delay": WAITER_DELAY_SECONDS,
-                        "MaxAttempts": max(1, int(deadline.remaining() / WAITER_DELAY_SECONDS)),
-                    },
-                )
-        except (ClientError, WaiterError) as error:
+            self._ec2.get_waiter(state).wait(
+                InstanceIds=ids,
+                WaiterConfig={
+                    "Delay": WAITER_DELAY_SECONDS,
+                    "MaxAttempts": max(1, int(deadline.remaining() / WAITER_DELAY_SECONDS)),
+                },
+            )
+        except WaiterError as error:
             raise PipelineError(
-                f"validation machines {', '.join(ids)} cannot be started", seen=str(error)
+                f"validation machines {', '.join(ids)} do not get to run",
+                seen=str(error),
+                change="their state in the EC2 console says why; then `pulumi up` again",
             ) from error
 
-    def _addressed(self) -> list[Clone]:
+    def _addressed(self, deadline: Deadline) -> list[Clone]:
         field = "PublicIpAddress" if self._address == "public" else "PrivateIpAddress"
-        described = self._described()
+        lag = Deadline(min(LAG_SECONDS, deadline.remaining()))
+        described = self._once_there(deadline)
+        while not all(found.get(field) for found in described.values()) and not lag.passed():
+            time.sleep(WAITER_DELAY_SECONDS)
+            described = self._once_there(deadline)
         subnets = self._subnets({found["SubnetId"] for found in described.values()})
         clones = []
         for key in self._ids:

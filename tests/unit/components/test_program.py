@@ -248,6 +248,8 @@ def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
     assert pointer["name"] == "/golden-image/web/prod"
     assert pointer["dataType"] == "aws:ec2:image"
     assert pointer["insecureValue"] == IMAGE
+    text = "The image that channel prod of role web holds, taken from candidate"
+    assert pointer["description"] == f"{text} (4e5f6a7b)", "written, whatever the state says of it"
     assert notes.inputs["promotion-channel"] == {"resourceId": IMAGE, "key": "ImageChannel", "value": "prod"}
     asked = {"region": "eu-west-1", "role": "web", "channel": "prod", "stack": "prod", "imageId": IMAGE}
     assert plan_of(notes, "claim") == {**asked, "label": "4e5f6a7b"}
@@ -260,7 +262,10 @@ def test_a_promotion_is_pointer_then_tag(declared: Any) -> None:
 def test_the_steps_of_a_channel_that_is_as_wanted_have_the_plan_that_they_had(declared: Any) -> None:
     mine = label("prod", "0a1b2c3d")
     wanted = replace(version(4, IMAGE, mine), description=pointer_description("web", "prod", "candidate"))
-    assert plan_of(promotion(declared, standing(wanted)), "claim")["label"] == "0a1b2c3d"
+    for same in (wanted, replace(wanted, description=f"{wanted.description} (8c9d0e1f)")):
+        notes = promotion(declared, standing(same))
+        assert plan_of(notes, "claim")["label"] == "0a1b2c3d"
+        assert notes.inputs["promotion-pointer"]["description"] == same.description
     for other in (
         replace(wanted, image_id="ami-9"),
         replace(wanted, description="taken from elsewhere"),

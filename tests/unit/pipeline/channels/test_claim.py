@@ -122,12 +122,15 @@ def test_a_label_of_a_stack_on_the_oldest_version_does_not_keep_the_next_one_out
 
 
 def test_a_label_of_a_person_there_is_told_before_anything_changes(account: Aws) -> None:
-    old = account.image("old", "prod")
+    old, new = account.image("old", "prod"), account.image("new")
     account.point("prod", old, label="release")
     for _ in range(KEPT_VERSIONS - 1):
         account.point("prod", old)
+    account.ssm.label_parameter_version(
+        Name="/golden-image/web/prod", ParameterVersion=KEPT_VERSIONS, Labels=[label("prod", "acknowledged")]
+    )
     with pytest.raises(PipelineError, match="version 1 has the label release"):
-        run(old)
+        run(new)
     assert account.channel(old) == "prod"
 
 

@@ -28,8 +28,8 @@ def claimed(account: Aws) -> dict[str, Any]:
     return {"version": seen.version, "when": seen.when, "label": "4e5f6a7b"}
 
 
-def run(image: str, claim: dict[str, Any], version: int) -> dict[str, Any]:
-    return held.run(plan("prod", image, claim=claim, pointerVersion=version))
+def run(image: str, claim: dict[str, Any]) -> dict[str, Any]:
+    return held.run(plan("prod", image, claim=claim))
 
 
 def slow(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> list[float]:
@@ -51,7 +51,7 @@ def test_a_pointer_that_holds_the_image_gets_the_label_and_no_other(account: Aws
     account.point("prod", old, label=YS)
     claim = claimed(account)
     account.point("prod", new)
-    found = run(new, claim, 2)
+    found = run(new, claim)
     assert (found["imageId"], found["version"], found["previousImage"]) == (new, 2, old)
     assert account.labels() == {2: [MINE]}
 
@@ -63,7 +63,7 @@ def test_a_pointer_that_is_written_after_the_call_was_answered(
     account.point("prod", old)
     claim = claimed(account)
     waits = slow(monkeypatch, lambda: account.point("prod", new))
-    assert run(new, claim, 1)["version"] == 2
+    assert run(new, claim)["version"] == 2
     assert len(waits) == 3
 
 
@@ -78,37 +78,20 @@ def test_a_history_that_lags_behind_the_first_promotion(
     empty = Standing(stack="prod", role="web", channel="prod", record=[])
     monkeypatch.setattr(pointer.Pointer, "standing", lambda self: real() if len(waits) > 1 else empty)
     monkeypatch.setattr(time, "sleep", waits.append)
-    assert run(new, claim, 1)["previousImage"] is None
+    assert run(new, claim)["previousImage"] is None
     assert len(waits) == 2
 
 
-@pytest.mark.parametrize(
-    ("version", "seconds", "text"),
-    [(2, 120, "though the call to move it succeeded"), (1, 10, "this update did not write the pointer")],
-)
-def test_a_pointer_that_does_not_move(
-    account: Aws, monkeypatch: pytest.MonkeyPatch, version: int, seconds: int, text: str
-) -> None:
+def test_a_pointer_that_does_not_move(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = account.image("old", "prod"), account.image("new")
-    account.point("prod", old)
     account.point("prod", old)
     waits = slow(monkeypatch, lambda: None)
     with pytest.raises(PipelineError, match=f"channel prod does not hold {new}") as caught:
-        run(new, claimed(account), version)
-    assert len(waits) == seconds
-    assert text in str(caught.value)
-    assert "`pulumi up --refresh`" in str(caught.value)
+        run(new, claimed(account))
+    assert len(waits) == held.PATIENCE_SECONDS
+    assert "though the call to move it succeeded" in str(caught.value)
     assert f"now: /golden-image/web/prod holds {old}; tag ImageChannel=prod: {old}" in str(caught.value)
     assert account.labels() == {}
-
-
-def test_a_pointer_that_is_gone_though_the_state_has_it(
-    account: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits = slow(monkeypatch, lambda: None)
-    with pytest.raises(PipelineError, match="this update did not write the pointer"):
-        run(account.image("new"), claimed(account), 7)
-    assert len(waits) == held.UNWRITTEN_SECONDS
 
 
 def test_an_answer_that_was_lost_and_a_second_write_of_the_same(account: Aws) -> None:
@@ -117,7 +100,7 @@ def test_an_answer_that_was_lost_and_a_second_write_of_the_same(account: Aws) ->
     claim = claimed(account)
     for _ in range(2):
         account.point("prod", new)
-    assert run(new, claim, 3)["version"] == 3
+    assert run(new, claim)["version"] == 3
     assert account.labels() == {3: [MINE]}
 
 
@@ -132,7 +115,7 @@ def test_two_promotions_at_once(account: Aws, order: str) -> None:
     for who in order.split():
         account.point("prod", {"mine": mine, "theirs": theirs}[who])
     with pytest.raises(PipelineError, match="two promotions into channel prod at once") as caught:
-        run(mine, claim, 2)
+        run(mine, claim)
     assert theirs in str(caught.value)
     tagged = {image for image in (mine, theirs) if account.channel(image) == "prod"}
     assert tagged == {mine if order.endswith("mine") else theirs}, "not on what the pointer does not hold"
@@ -149,14 +132,14 @@ def test_a_channel_that_was_made_anew_between_the_look_and_the_write(account: Aw
     account.point("prod", theirs)
     account.point("prod", mine)
     with pytest.raises(PipelineError, match="two promotions into channel prod at once"):
-        run(mine, claim, 2)
+        run(mine, claim)
 
 
 def test_nothing_is_written_that_is_there_already(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     new = account.image("new")
     account.point("prod", new, label=MINE)
     monkeypatch.setattr(pointer.Pointer, "attach", None)
-    assert run(new, claimed(account), 1)["version"] == 1
+    assert run(new, claimed(account))["version"] == 1
     assert account.labels() == {1: [MINE]}
 
 
@@ -165,7 +148,7 @@ def test_a_label_that_is_not_a_stacks_stays(account: Aws) -> None:
     account.point("prod", old, label="release")
     claim = claimed(account)
     account.point("prod", new)
-    run(new, claim, 2)
+    run(new, claim)
     assert account.labels() == {1: ["release"], 2: [MINE]}
 
 

@@ -86,6 +86,41 @@ def test_descendants_of_all_generations(ec2: Any, catalog: Catalog) -> None:
     assert [found.id for found in revoke.revoke(catalog, root, "bad")] == [child, grandchild]
 
 
+@pytest.fixture
+def lagging(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """EC2 whose next reads of images after a write of tags show them as they were before."""
+    original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+    late: list[Any] = []
+
+    def call(self: Any, operation: str, arguments: Any) -> Any:
+        if operation in ("CreateTags", "DeleteTags"):
+            everything = original(self, "DescribeImages", {"Owners": ["self"]})
+            late[:] = [copy.deepcopy(everything), copy.deepcopy(everything)]
+        elif operation == "DescribeImages" and late:
+            return late.pop()
+        return original(self, operation, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+    return late
+
+
+def test_a_revocation_is_taken_back_at_once(ec2: Any, catalog: Catalog, lagging: list[Any]) -> None:
+    bad = image(ec2, "bad")
+    revoke.revoke(catalog, bad, "CVE-2026-1")
+    assert "CVE-2026-1" in revoke.restore(catalog, bad)
+    assert not lagging
+    assert catalog.image(bad).revoked is None  # type: ignore[union-attr]
+
+
+def test_a_tag_that_never_shows(ec2: Any, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = image(ec2, "bad")
+    monkeypatch.setattr(catalog, "tag", lambda *_: None)
+    once = Catalog.image_once
+    monkeypatch.setattr(Catalog, "image_once", lambda *given: once(*given, seconds=0.6))
+    with pytest.raises(PipelineError, match="does not show it"):
+        revoke.revoke(catalog, bad, "CVE-2026-1")
+
+
 def test_more_descendants_than_fit_into_a_filter(
     ec2: Any, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from pipeline.channels import settle
 from pipeline.channels.account import Account
+from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
 from pipeline.model import Held, pointer_description, pointer_source
 from tests.unit.pipeline.channels import making
@@ -50,7 +51,9 @@ def test_a_circle_ends() -> None:
 
 @pytest.mark.parametrize(("source", "read"), [("candidate", "candidate"), ("bake", "bake"), (None, None)])
 def test_a_pointer_says_its_source(source: str | None, read: str | None) -> None:
-    assert pointer_source(pointer_description("web", "prod", source)) == read
+    text = pointer_description("web", "prod", source)
+    assert pointer_source(text) == read
+    assert pointer_source(f"{text} (0a1b2c3d)") == read
 
 
 def test_a_description_of_somebody_else() -> None:
@@ -153,6 +156,21 @@ def test_a_list_of_pointers_that_still_shows_the_channel_that_is_left(account: A
     account.point("prod", image, "candidate")
     settle.leave(plan("prod", image))
     assert account.channel(image) is None
+
+
+def test_a_channel_that_somebody_else_has_moved_is_not_removed(account: Aws) -> None:
+    mine, theirs = account.image("mine"), account.image("theirs", "prod")
+    account.point("prod", mine, label=label("prod", "0a1b2c3d"))
+    account.point("prod", theirs)
+    with pytest.raises(PipelineError, match="which somebody else has moved") as caught:
+        settle.leave(plan("prod", mine))
+    assert "`python -m pipeline adopt prod --version 2`, then `pulumi destroy` again" in str(caught.value)
+    assert account.channel(theirs) == "prod"
+    account.ssm.label_parameter_version(
+        Name="/golden-image/web/prod", ParameterVersion=2, Labels=[label("prod", "acknowledged")]
+    )
+    settle.leave(plan("prod", mine))
+    assert account.channel(theirs) is None
 
 
 def test_a_plan_of_a_project_that_left_no_labels(account: Aws) -> None:

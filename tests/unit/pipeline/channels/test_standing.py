@@ -143,6 +143,7 @@ def test_a_label_on_the_oldest_version_of_a_full_record() -> None:
         "unlabel-parameter-version --name /golden-image/web/prod --parameter-version 1 --labels release"
         in str(blocked)
     )
+    assert standing(("a", "release"), *others[:-1], ("a", MINE)).refusal("a") is None, "nothing to write"
     assert standing(("a", YS), *others[:-1], ("a", MINE)).refusal("c") is None, "the claim takes it away"
     assert standing(("a", "release"), ("a", MINE)).refusal("c") is None, "there is room"
 

@@ -75,7 +75,7 @@ def test_a_stack_that_bakes_into_a_channel_that_somebody_else_moved() -> None:
     assert (
         "channel prod: version 2: ami-2, written 2026-01-31 12:01:00 UTC by arn:x, label of stack dev" in line
     )
-    assert "`python -m pipeline adopt prod --version 2`, then `pulumi up --refresh`" in line
+    assert "`python -m pipeline adopt prod --version 2`, then `pulumi up`" in line
     assert words.of_bake(standing(("ami-1", label("prod", "0a1b2c3d")))) == []
 
 

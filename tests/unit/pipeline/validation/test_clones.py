@@ -4,7 +4,9 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from pipeline.aws import asking
 from pipeline.errors import PipelineError
 from pipeline.validation.clones import Clones
 from pipeline.validation.deadline import Deadline
@@ -107,6 +109,60 @@ def test_no_public_address(ec2: Any) -> None:
 
     with (
         pytest.raises(PipelineError, match="has no public address"),
-        Clones(Private(), [instance], address="public").powered(Deadline(10)),
+        Clones(Private(), [instance], address="public").powered(Deadline(1)),
+    ):
+        pass
+
+
+class Lagging:
+    """EC2 whose first reads of a machine show an earlier time: it is not found, or what a test says of it."""
+
+    def __init__(self, ec2: Any, *earlier: dict[str, Any] | None) -> None:
+        self._ec2 = ec2
+        self._earlier = list(earlier)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ec2, name)
+
+    def describe_instances(self, **arguments: Any) -> Any:
+        answer = self._ec2.describe_instances(**arguments)
+        if self._earlier:
+            then = self._earlier.pop(0)
+            if then is None:
+                said = {"Error": {"Code": "InvalidInstanceID.NotFound", "Message": "m"}}
+                raise ClientError(said, "DescribeInstances")  # type: ignore[arg-type]
+            answer["Reservations"][0]["Instances"][0] |= then
+        return answer
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [[None, None], [{"State": {"Name": "pending"}}], [{}, {"PrivateIpAddress": None}], [{}, None]],
+    ids=["not found", "pending", "no address", "not found again"],
+)
+def test_a_read_that_lags_behind(ec2: Any, earlier: list[dict[str, Any] | None]) -> None:
+    instance = machine(ec2)
+    with Clones(Lagging(ec2, *earlier), [instance], address="private").powered(Deadline(20)) as machines:
+        assert [clone.id for clone in machines] == [instance]
+        assert machines[0].address.startswith("172.31.")
+    assert state(ec2, instance) == "running", "nobody had to start it, so nobody stops it"
+
+
+def test_one_that_is_not_there(ec2: Any) -> None:
+    clones = Clones(ec2, ["i-0123456789abcdef0"], address="private")
+    with pytest.raises(PipelineError, match="cannot be looked up"), clones.powered(Deadline(1)):
+        pass
+
+
+def test_a_refusal_keeps_its_cause(ec2: Any) -> None:
+    class Refusing:
+        def describe_instances(self, **arguments: Any) -> Any:
+            said = {"Error": {"Code": "UnauthorizedOperation", "Message": "m"}}
+            raise ClientError(said, "DescribeInstances")  # type: ignore[arg-type]
+
+    with (
+        pytest.raises(PipelineError, match="the identity may not look"),
+        asking("look", region=REGION),
+        Clones(Refusing(), ["i-1"], address="private").powered(Deadline(1)),
     ):
         pass
