@@ -142,6 +142,14 @@ def of(error: Exception, *, region: str, profile: str | None = None) -> Cause | 
             allowed="a URL such as http://localhost:5000",
             change="AWS_ENDPOINT_URL, or unset it for AWS itself; or aws:region in the stack file",
         )
+    if isinstance(error, RuntimeError) and "refreshed credentials are still expired" in str(error):
+        # botocore's words for AWS_CREDENTIAL_EXPIRATION in the past (botocore/credentials.py).
+        return Cause(
+            what="could not {purpose}: the credentials have expired",
+            seen=_line(error),
+            allowed="credentials that are still valid",
+            change="log in again, or renew the token; then run it again",
+        )
     # What has not been imported cannot have raised it.
     botocore = sys.modules.get("botocore.exceptions")
     parsers = sys.modules.get("botocore.parsers")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from pipeline import aws
+from pipeline import aws, causes
 from pipeline.catalog import Catalog
 from pipeline.causes import EXPIRED, LATE, SIGNATURE, UNKNOWN
 from pipeline.patience import BRIEF
@@ -96,8 +96,8 @@ def who(account: Account) -> tuple[Finding, Identity | None]:
     subject = Subject("credentials", account.about)
     try:
         answer = account.client("sts").get_caller_identity()
-    # botocore's ValueError: an endpoint that is no URL.
-    except (boto.ClientError, ValueError, *UNANSWERED) as error:
+    # botocore's ValueError: an endpoint that is no URL. Its RuntimeError: credentials whose end has passed.
+    except (boto.ClientError, ValueError, RuntimeError, *UNANSWERED) as error:
         return no_identity(subject, error, account.place), None
     identity = Identity(answer["Account"], answer["Arn"])
     return subject.ok(f"{identity.arn} in account {identity.account}"), identity
@@ -116,6 +116,10 @@ def no_identity(subject: Subject, error: Exception, place: Place) -> Finding:
         )
     if isinstance(error, (boto.ConnectionError, boto.HTTPClientError, ResponseParserError, ValueError)):
         return _not_reached(subject, error, place)
+    if isinstance(error, RuntimeError):
+        return subject.fail(
+            said(error), cause=f"{given} have expired", cure="log in again, or renew the token"
+        )
     if isinstance(error, boto.ClientError):
         code = code_of(error)
         for codes, cause, cure in (
@@ -133,7 +137,11 @@ def no_identity(subject: Subject, error: Exception, place: Place) -> Finding:
         ):
             if code in codes:
                 return subject.fail(said(error), cause=cause, cure=cure)
-        return subject.fail(said(error), cause="AWS does not tell who asks", cure=f"check {given}")
+        explained = causes.of(error, region=place.region)
+        assert explained is not None  # noqa: S101 - a ClientError is about AWS
+        return subject.fail(
+            said(error), cause=explained.what.format(purpose="find out who asks"), cure=explained.change
+        )
     return subject.fail(
         said(error),
         cause=f"there are no credentials that work: {given}"

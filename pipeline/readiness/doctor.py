@@ -26,6 +26,7 @@ from pipeline.readiness import (
     permissions,
     plugins,
     quota,
+    session,
     source,
     stacks,
     template,
@@ -127,9 +128,13 @@ def _of_a_place(account: Account, there: Sequence[Stack]) -> list[Finding]:
     """The account's checks; where nobody knows who we are, what could not be checked."""
     credentials, identity = accounts.who(account)
     local = [
-        Check(Subject("template", stack.about), partial(template.check, stack))
+        check
         for stack in there
         if stack.bakes
+        for check in (
+            Check(Subject("template", stack.about), partial(template.check, stack)),
+            Check(Subject("session", stack.about), partial(session.check, stack)),
+        )
     ]
     remote = [Check(Subject("region", account.about), partial(accounts.region, account))]
     remote.append(Check(Subject("leftovers of bakes", account.about), partial(leftovers.check, account)))

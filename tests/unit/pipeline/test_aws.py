@@ -2,9 +2,11 @@
 
 import io
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,6 +207,13 @@ def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "AWS_ENDPOINT_URL" in str(caught.value)
 
 
+def test_credentials_whose_end_has_passed(stub: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "test")
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2026-01-31T12:00:00Z")
+    with pytest.raises(PipelineError, match="the credentials have expired"):
+        pointer(ONCE)
+
+
 @pytest.mark.parametrize("bad", [HTML, cut(POINTER)], ids=["page", "cut"])
 def test_a_step_ends_in_one_error(
     stub: Endpoint, bad: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -221,3 +230,12 @@ def test_a_step_ends_in_one_error(
     said = capsys.readouterr().err
     assert said.startswith("error: could not carry out the step claim: what answered was not AWS")
     assert "Traceback" not in said
+
+
+def test_all_clients_are_made_in_one_place() -> None:
+    root = Path(__file__).parents[3]
+    files = [*(root / "pipeline").rglob("*.py"), *(root / "components").rglob("*.py"), root / "__main__.py"]
+    makers = [
+        file for file in files if re.search(r"create_client|\bboto3\b\.", file.read_text(encoding="utf-8"))
+    ]
+    assert makers == [root / "pipeline" / "aws.py"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from pipeline.readiness import account
 from pipeline.readiness.account import Account
@@ -26,7 +27,10 @@ def refused(code: str) -> boto.ClientError:
         (refused("ExpiredToken"), "have expired", "log in again"),
         (refused("InvalidClientTokenId"), "does not know", "region is enabled"),
         (refused("SignatureDoesNotMatch"), "this machine's clock", "the time"),
-        (refused("Other"), "does not tell who asks", "check"),
+        (refused("Other"), "AWS refused to find out who asks", "what AWS says"),
+        (refused("Throttling"), "AWS throttled", "some minutes"),
+        (refused("InternalFailure"), "AWS is out of order", "later"),
+        (ResponseParserError("status 200, text/html"), "was not AWS", "proxy"),
         (boto.EndpointConnectionError(endpoint_url="x"), "was not reached from this machine", "network"),
     ],
 )
@@ -49,6 +53,17 @@ def test_an_endpoint_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     error = boto.EndpointConnectionError(endpoint_url="x")
     assert account.no_identity(SUBJECT, error, PLACE).cause.startswith("AWS_ENDPOINT_URL names an endpoint")
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:5000", "http://127.0.0.1:9"])
+def test_an_endpoint_that_is_none_is_a_finding(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    finding, identity = account.who(Account(PLACE))
+    assert identity is None
+    assert finding.status is Status.FAIL
+    assert "AWS_ENDPOINT_URL" in finding.cause
 
 
 @pytest.mark.usefixtures("aws")
