@@ -110,9 +110,11 @@ class ControlPlane:
         if fault.kind == "lost":
             self.manners.answer(call)
             return None
+        if fault.kind == "cut":
+            return faults.cut(self.manners.answer(call))
         if fault.kind == "ignored":
             return ["200 OK", JSON], [json.dumps({"Version": 0, "Tier": "Standard"}).encode()]
-        return faults.refusal(fault, json_protocol=call.json_protocol)
+        return faults.refusal(fault, call.action, json_protocol=call.json_protocol)
 
     def allowed(self, caller: Caller, action: str) -> bool:
         """Whether somebody may call a read-only action of EC2."""

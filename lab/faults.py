@@ -9,7 +9,10 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Kind = Literal["error", "lost", "ignored", "hold"]
+Kind = Literal["error", "throttled", "html", "cut", "lost", "ignored", "hold"]
+ANY = "*"
+"""As an action: every call of AWS's API."""
+
 HOLD_SECONDS = 120.0
 """How long a held call waits at the most for its rule to be taken away."""
 
@@ -19,11 +22,14 @@ class Fault:
     """A rule: what happens to the next calls of an action.
 
     Attributes:
-        action: Such as ``CreateTags``.
-        kind: ``error``: refused, nothing is done. ``lost``: done, but the connection breaks before the answer.
+        action: Such as ``CreateTags``; `ANY` for all.
+        kind: ``error``: refused, nothing is done. ``throttled``: the same, in the service's own words for it.
+            ``html``: a proxy answers with a page of its own and status 200, nothing is done. ``cut``: done, but half of
+            the answer's body is missing. ``lost``: done, but the connection breaks before the answer.
             ``ignored``: answered as if done, as SSM does with an image id that it rejects afterwards.
             ``hold``: waits until the rule is taken away, then goes on as ever.
         times: How many calls it strikes.
+        after: How many calls of the action it lets pass first.
         code: AWS's error code, for ``error``.
         status: HTTP status, for ``error``.
     """
@@ -31,6 +37,7 @@ class Fault:
     action: str
     kind: Kind
     times: int = 1
+    after: int = 0
     code: str = "InternalError"
     status: int = 400
 
@@ -65,7 +72,10 @@ class Faults:
     def strike(self, action: str) -> Fault | None:
         """The rule that a call meets now, or None; a held call returns when it may go on."""
         with self._changed:
-            rule = next((rule for rule in self._rules if rule.action == action and rule.times > 0), None)
+            matching = [rule for rule in self._rules if rule.action in {action, ANY} and rule.times > 0]
+            rule = next((rule for rule in matching if rule.after == 0), None)
+            for waiting in matching:
+                waiting.after -= waiting.after > 0
             if rule is None:
                 return None
             rule.times -= 1
@@ -76,10 +86,25 @@ class Faults:
             return None
 
 
-def refusal(fault: Fault, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
-    """A rule's error in the words of the protocol that was asked in."""
-    told = f"the lab was told to answer {fault.action} so"
+def refusal(fault: Fault, action: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
+    """What a rule answers in place of the call, in the words of the protocol that was asked in."""
+    told = f"the lab was told to answer {action} so"
+    if fault.kind == "html":
+        page = f"<!DOCTYPE html><html><head><meta charset=utf-8></head><body>{told}<br></body></html>"
+        return ["200 OK", [("Content-Type", "text/html")]], [page.encode()]
+    if fault.kind == "throttled":
+        # EC2's code and status, then those of services that speak JSON.
+        code, status = ("ThrottlingException", 400) if json_protocol else ("RequestLimitExceeded", 503)
+        return error(code, told, status=status, json_protocol=json_protocol)
     return error(fault.code, told, status=fault.status, json_protocol=json_protocol)
+
+
+def cut(answer: tuple[list[Any], list[bytes]]) -> tuple[list[Any], list[bytes]]:
+    """An answer without the second half of its body, and with a length that says nothing of it."""
+    (status, headers), body = answer
+    whole = b"".join(body)
+    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    return [status, kept], [whole[: len(whole) // 2]]
 
 
 def error(code: str, message: str, *, status: int, json_protocol: bool) -> tuple[list[Any], list[bytes]]:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.parsers import ResponseParserError
 
 from lab import settings
 from lab.faults import Fault
@@ -22,17 +23,21 @@ def arm(ec2: Any, *rules: dict[str, Any]) -> None:
     httpx.put(url(ec2, "faults"), json=rules).raise_for_status()
 
 
-@pytest.fixture
-def once(ec2: Any) -> Any:
+def client(ec2: Any, service: str) -> Any:
     """A client that calls once, whatever comes of it, under a key of its own."""
-    return boto3.client(
-        "ec2",
+    return boto3.client(  # type: ignore[call-overload]
+        service,
         endpoint_url=ec2.meta.endpoint_url,
         region_name=settings.REGION,
         aws_access_key_id="once",
         aws_secret_access_key="lab",
         config=Config(retries={"total_max_attempts": 1}),
     )
+
+
+@pytest.fixture
+def once(ec2: Any) -> Any:
+    return client(ec2, "ec2")
 
 
 def tags(ec2: Any) -> list[str]:
@@ -60,14 +65,45 @@ def test_a_lost_answer_comes_after_the_deed(ec2: Any, once: Any) -> None:
     assert tags(ec2) == ["a"]
 
 
-def test_an_ignored_call_is_acknowledged_and_not_done(ec2: Any) -> None:
-    ssm = boto3.client(
-        "ssm",
-        endpoint_url=ec2.meta.endpoint_url,
-        region_name=settings.REGION,
-        aws_access_key_id="lab",
-        aws_secret_access_key="lab",
+def test_a_throttled_call_is_refused_in_the_words_of_its_service(ec2: Any, once: Any) -> None:
+    arm(ec2, {"action": "CreateTags", "kind": "throttled"}, {"action": "PutParameter", "kind": "throttled"})
+    with pytest.raises(ClientError, match="RequestLimitExceeded"):
+        tag(once, "a")
+    assert tags(ec2) == []
+    ssm = client(ec2, "ssm")
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        ssm.put_parameter(Name="/a", Value="b", Type="String")
+
+
+def test_a_page_of_a_proxy_comes_in_place_of_the_deed(ec2: Any, once: Any) -> None:
+    arm(ec2, {"action": "CreateTags", "kind": "html"})
+    with pytest.raises(ResponseParserError):
+        tag(once, "a")
+    assert tags(ec2) == []
+
+
+def test_half_an_answer_comes_after_the_deed(ec2: Any, once: Any) -> None:
+    arm(ec2, {"action": "CreateTags", "kind": "cut"})
+    with pytest.raises(ResponseParserError):
+        tag(once, "a")
+    assert tags(ec2) == ["a"]
+
+
+def test_the_third_call_of_any_kind_and_all_after_it(ec2: Any, once: Any) -> None:
+    arm(
+        ec2,
+        {"action": "*", "kind": "error", "code": "ServiceUnavailable", "status": 503, "after": 2, "times": 9},
     )
+    once.describe_vpcs()
+    once.describe_subnets()
+    for _ in range(2):
+        with pytest.raises(ClientError, match="ServiceUnavailable"):
+            once.describe_vpcs()
+    assert httpx.get(url(ec2, "faults")).json() == ["DescribeVpcs"] * 2
+
+
+def test_an_ignored_call_is_acknowledged_and_not_done(ec2: Any) -> None:
+    ssm = client(ec2, "ssm")
     arm(ec2, {"action": "PutParameter", "kind": "ignored"})
     assert ssm.put_parameter(Name="/a", Value="b", Type="String")["Version"] == 0
     assert ssm.describe_parameters()["Parameters"] == []
@@ -86,7 +122,7 @@ def test_a_held_call_goes_on_when_its_rule_is_taken_away(ec2: Any, once: Any) ->
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="'eror' is none of error, lost"):
+    with pytest.raises(ValueError, match="'eror' is none of error, throttled"):
         Fault.of({"action": "CreateTags", "kind": "eror"})
 
 
