@@ -6,6 +6,14 @@ set -eu
 
 ROOT=${ROOT-}
 
+# A registration with Red Hat: this machine's alone. First, because it is logged.
+if [ -z "$ROOT" ] && command -v subscription-manager >/dev/null; then
+  if systemctl --quiet is-active rhsmcertd.service; then systemctl stop rhsmcertd.service; fi
+  subscription-manager clean
+fi
+rm -f "$ROOT"/etc/pki/consumer/* "$ROOT"/etc/pki/entitlement/*
+rm -f "$ROOT"/etc/insights-client/machine-id "$ROOT"/etc/insights-client/.registered "$ROOT"/etc/insights-client/.unregistered
+
 # Whoever keeps logs stops first: a login is logged at any time, also between this script and its pair, and while the
 # machine shuts down. The journal goes on in memory alone.
 if [ -z "$ROOT" ]; then
@@ -23,6 +31,9 @@ if [ -z "$ROOT" ] && command -v cloud-init >/dev/null; then
 fi
 rm -rf "$ROOT"/var/lib/cloud/instance "$ROOT"/var/lib/cloud/instances/* "$ROOT"/var/lib/cloud/data/* \
   "$ROOT"/var/lib/cloud/sem/* "$ROOT"/var/lib/cloud/seed/*
+
+# It would write a seed while the machine shuts down. In /run, so that the image does not have the mask.
+if [ -z "$ROOT" ]; then systemctl --quiet mask --runtime systemd-random-seed.service; fi
 
 # Empty, not gone: systemd then makes a new one at the first boot, and services that need one may start.
 mkdir -p "$ROOT/etc"
@@ -43,6 +54,10 @@ if [ -z "$ROOT" ] && command -v apt-get >/dev/null; then apt-get -q clean; fi
 if [ -z "$ROOT" ] && command -v dnf >/dev/null; then dnf -q clean all; fi
 rm -rf "$ROOT"/var/lib/apt/lists/* "$ROOT"/var/cache/apt/*.bin "$ROOT"/var/cache/dnf/*
 
+# What cloud-init rendered for this machine's network card; it does so anew for each.
+rm -f "$ROOT"/etc/NetworkManager/system-connections/cloud-init-*.nmconnection \
+  "$ROOT"/etc/sysconfig/network-scripts/ifcfg-eth0
+rm -f "$ROOT/var/lib/NetworkManager/secret_key"
 rm -rf "$ROOT"/var/lib/dhcp/* "$ROOT"/var/lib/dhclient/* "$ROOT"/var/lib/NetworkManager/*lease*
 
 # Logs: files stay, with their owners and modes, and are empty. The journal's own go.

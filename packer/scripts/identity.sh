@@ -21,6 +21,8 @@ file machine-id /etc/machine-id
 [ -L "$ROOT/var/lib/dbus/machine-id" ] || file "d-bus id" /var/lib/dbus/machine-id
 file "systemd random seed" /var/lib/systemd/random-seed
 file "cloud-init instance id" /var/lib/cloud/data/instance-id
+file "rhsm consumer" /etc/pki/consumer/cert.pem
+file "insights machine-id" /etc/insights-client/machine-id
 for key in "$ROOT"/etc/ssh/ssh_host_*_key.pub; do
   [ -s "$key" ] || continue
   type=${key##*/ssh_host_}

@@ -4,6 +4,9 @@ set -eu
 
 : "${UPDATE_PACKAGES:=true}"
 
+# Red Hat's registration would give this machine an identity of its own, minutes after its boot. It stays enabled.
+if systemctl --quiet is-active rhsmcertd.service; then systemctl stop rhsmcertd.service; fi
+
 if command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get -q update

@@ -27,6 +27,10 @@ absent "$ROOT/var/lib/dbus/machine-id" "$ROOT/var/lib/systemd/random-seed" \
 absent "$ROOT"/var/lib/cloud/instance "$ROOT"/var/lib/cloud/instances "$ROOT"/var/lib/cloud/data \
   "$ROOT"/var/lib/cloud/sem "$ROOT"/var/lib/cloud/seed/*
 absent "$ROOT"/etc/ssh/ssh_host_*
+absent "$ROOT"/etc/pki/consumer "$ROOT"/etc/pki/entitlement "$ROOT"/etc/insights-client/machine-id \
+  "$ROOT"/etc/insights-client/.registered "$ROOT"/etc/insights-client/.unregistered
+absent "$ROOT"/etc/NetworkManager/system-connections/cloud-init-*.nmconnection \
+  "$ROOT"/etc/sysconfig/network-scripts/ifcfg-eth0 "$ROOT"/var/lib/NetworkManager/secret_key
 absent "$ROOT/root/.ssh/authorized_keys" "$ROOT"/home/*/.ssh/authorized_keys
 for home in "$ROOT/root" "$ROOT"/home/*; do
   absent "$home/.ansible" "$home/.cache" "$home/.bash_history" "$home/.python_history" "$home/.lesshst" \

@@ -17,7 +17,7 @@ LEFTOVERS = {
     "home/admin/.ssh/authorized_keys": "ssh-ed25519 AAAA packer",
     "home/admin/.bash_history": "sudo -i",
     "root/.ansible/tmp/x": "",
-    "var/lib/cloud/instances/i-1/user-data.txt": "secret",
+    "var/lib/cloud/instances/i-1/user-data.txt": "SECRET",
     "var/lib/cloud/data/instance-id": "i-1",
     "var/lib/systemd/random-seed": "seed",
     "var/lib/dbus/machine-id": "0123",
@@ -25,6 +25,14 @@ LEFTOVERS = {
     "var/lib/apt/lists/some_Packages": "",
     "var/log/journal/0123/system.journal": "log",
     "var/log/syslog": "log",
+    "etc/pki/consumer/key.pem": "SECRET",
+    "etc/pki/consumer/cert.pem": "who we are",
+    "etc/pki/entitlement/4711-key.pem": "SECRET",
+    "etc/insights-client/machine-id": "0123",
+    "etc/insights-client/.registered": "",
+    "etc/NetworkManager/system-connections/cloud-init-eth0.nmconnection": "mac",
+    "etc/sysconfig/network-scripts/ifcfg-eth0": "HWADDR=0a:00",
+    "var/lib/NetworkManager/secret_key": "SECRET",
     "tmp/leftover": "x",
     "var/tmp/leftover": "x",
 }
@@ -66,9 +74,15 @@ def test_each_thing_that_is_left_is_named(root: Path, name: str) -> None:
     assert verified.returncode == 1
     folders = [f"/{folder}" for folder in Path(name).parents if len(folder.parts) > 1]
     assert any(part in verified.stderr for part in (f"/{name}", *folders))
-    assert "secret" not in verified.stderr
+    assert "SECRET" not in verified.stderr
 
 
 def test_a_missing_machine_id_is_told(root: Path) -> None:
     (root / "etc/machine-id").unlink()
     assert "must be there, and empty" in run("verify-clean.sh", root).stderr
+
+
+def test_a_registration_with_red_hat_is_an_identity(tmp_path: Path) -> None:
+    put(tmp_path, "etc/pki/consumer/cert.pem", "etc/insights-client/machine-id")
+    lines = run("identity.sh", tmp_path).stdout.splitlines()
+    assert {line.partition("  ")[2] for line in lines} == {"rhsm consumer", "insights machine-id"}
