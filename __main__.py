@@ -20,6 +20,7 @@ from components import baking, outputs, settings
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
 from pipeline import visible
+from pipeline.baking import leftovers
 from pipeline.catalog import Catalog
 from pipeline.channels import words
 from pipeline.channels.select import choose
@@ -68,6 +69,10 @@ def program() -> None:
     if stack.bakes:
         baked = baking.declare(stack, catalog)
         for line in words.of_bake(standing):
+            pulumi.log.warn(visible.lines(line))
+        # Only an update may ask: a preview's permissions do not show machines.
+        builders = [] if pulumi.runtime.is_dry_run() else catalog.builders()
+        for line in leftovers.told(builders, datetime.now(UTC)):
             pulumi.log.warn(visible.lines(line))
         image_id = baked.validation.image_id
         outputs.of_baked(baked)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.image_build import ImageBuild
 from components.image_validation import ClonePlace, CloneShape, ImageValidation
+from pipeline.baking import source as source_image
 from pipeline.baking.bakekey import ingredients
 from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
@@ -42,12 +43,14 @@ def declare(stack: Settings, catalog: Catalog) -> Baked:
         PipelineError: A template variable is unknown, there are no checks, or the machines have no place.
     """
     content, access = variables_of(stack)
-    source = _source_image(stack, catalog, content) if stack.bake.rebake_on_new_source else None
+    newest = stack.bake.rebake_on_new_source
+    source = source_image.find(catalog, content, where=_where(stack)).id if newest else None
     build = ImageBuild(
         "build",
         ingredients=ingredients(TEMPLATE, content=content, serial=stack.bake.serial, source_image=source),
         region=stack.region,
         access=access,
+        timeout_minutes=stack.bake.timeout_minutes,
         environment=stack.environment,
     )
     wanted = stack.validation
@@ -78,29 +81,12 @@ def variables_of(stack: Settings, template: Path = TEMPLATE) -> tuple[dict[str, 
     Raises:
         PipelineError: The template has no such variable.
     """
-    where = f"golden-image:bake.variables in {stack.stack_file}"
-    content, access = split_variables(stack.bake.variables, template_variables(template), where=where)
+    content, access = split_variables(stack.bake.variables, template_variables(template), where=_where(stack))
     return {"image_role": stack.role, "source_image_architecture": stack.architecture, **content}, access
 
 
-def _source_image(stack: Settings, catalog: Catalog, content: dict[str, object]) -> str:
-    """The image that the template's filter would find now."""
-    owners, name = content.get("source_image_owners"), content.get("source_image_name")
-    if not isinstance(owners, list) or not isinstance(name, str):
-        raise PipelineError(
-            "golden-image:bake.rebakeOnNewSource needs to know the source image's filter",
-            seen=f"source_image_owners: {owners!r}, source_image_name: {name!r}",
-            allowed="both given in golden-image:bake.variables",
-            change=f"golden-image:bake.variables in {stack.stack_file}",
-        )
-    image = catalog.newest_image(owners=owners, name=name, architecture=stack.architecture)
-    if image is None:
-        raise PipelineError(
-            "the source image filter matches no image",
-            seen=f"name {name}, owners {', '.join(owners)}, {stack.architecture}, in {stack.region}",
-            change=f"golden-image:bake.variables in {stack.stack_file}",
-        )
-    return image.id
+def _where(stack: Settings) -> str:
+    return f"golden-image:bake.variables in {stack.stack_file}"
 
 
 def _place(stack: Settings, catalog: Catalog) -> ClonePlace:

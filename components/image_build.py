@@ -36,6 +36,7 @@ class ImageBuild(pulumi.ComponentResource):
         ingredients: Ingredients,
         region: str,
         access: Mapping[str, Any],
+        timeout_minutes: int,
         environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -48,12 +49,19 @@ class ImageBuild(pulumi.ComponentResource):
             region: Where it is baked.
             access: Template variables that only say how Packer reaches AWS. A change of these alone runs the
                 step again, which then adopts the image that is there.
+            timeout_minutes: How long a bake may take. A change of it alone runs the step again, as with `access`.
             environment: How the step reaches AWS.
             opts: Options of the component.
         """
         super().__init__("golden-image:index:ImageBuild", name, None, opts)
         key = ingredients.key
-        plan = {"bakeKey": key, "region": region, "access": dict(access), **ingredients.plan()}
+        plan = {
+            "bakeKey": key,
+            "region": region,
+            "access": dict(access),
+            "timeoutMinutes": timeout_minutes,
+            **ingredients.plan(),
+        }
         bake = Command(
             f"{name}-bake",
             interpreter=INTERPRETER,

@@ -47,7 +47,7 @@ _TOP_KEYS = (
     "fleet",
 )
 _OBJECT_KEYS = ("allowedOwners", "bake", "validation", "fleet")
-_BAKE_KEYS = ("serial", "rebakeOnNewSource", "variables")
+_BAKE_KEYS = ("serial", "rebakeOnNewSource", "timeoutMinutes", "variables")
 _VALIDATION_KEYS = (
     "instanceType",
     "subnetId",
@@ -71,11 +71,13 @@ class BakeSettings:
     Attributes:
         serial: A person raises it to force a bake of unchanged content.
         rebake_on_new_source: Whether a newer source image alone calls for a bake.
+        timeout_minutes: How long a bake may take before it is stopped and cleaned up.
         variables: Values for variables of the Packer template, by the template's names.
     """
 
     serial: int
     rebake_on_new_source: bool
+    timeout_minutes: int
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -296,6 +298,7 @@ def _bake(section: Section) -> BakeSettings:
     return BakeSettings(
         serial=section.integer("serial", 1, minimum=1, maximum=1_000_000),
         rebake_on_new_source=section.flag("rebakeOnNewSource", default=False),
+        timeout_minutes=section.integer("timeoutMinutes", 60, minimum=5, maximum=720),
         variables=section.mapping("variables"),
     )
 

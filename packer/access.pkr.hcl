@@ -49,6 +49,12 @@ variable "ssh_timeout" {
   default     = "5m"
 }
 
+variable "ssh_read_write_timeout" {
+  type        = string
+  description = "After how long without an answer the connection to the builder is given up; Packer asks for one every 5 s."
+  default     = "5m"
+}
+
 variable "iam_instance_profile" {
   type        = string
   description = "Instance profile of the builder; null for none."
@@ -75,8 +81,20 @@ variable "skip_metadata_api_check" {
 
 variable "bake_key" {
   type        = string
-  description = "Hash of everything that goes into the image; its tag BakeKey."
+  description = "Hash of everything that goes into the image; the tag BakeRun of all that a build makes."
   default     = "by-hand"
+}
+
+variable "bake_id" {
+  type        = string
+  description = "Names this one run; the tag BakeId of all that it makes."
+  default     = "by-hand"
+}
+
+variable "root_device_name" {
+  type        = string
+  description = "Root device of the source image, as DescribeImages names it: /dev/sda1 on RHEL, /dev/xvda on Debian."
+  default     = "/dev/sda1"
 }
 
 variable "git_commit" {
@@ -89,4 +107,10 @@ variable "manifest_path" {
   type        = string
   description = "Where the manifest goes."
   default     = "manifest.json"
+}
+
+variable "builder_minutes" {
+  type        = number
+  description = "After that long the builder ends itself, if nobody has ended it."
+  default     = 120
 }

@@ -1,13 +1,17 @@
 # One image: packages, agents and configuration of a role; no secret, and no identity of one host.
 
 locals {
-  # Two builds within a minute, or in two places at once, must not collide.
-  image_name = "${var.image_name_prefix}-${formatdate("YYYYMMDD'-'hhmmss", timestamp())}-${substr(uuidv4(), 0, 8)}"
+  name_prefix = var.image_name_prefix == null ? "${var.image_role}-base" : var.image_name_prefix
 
-  # On everything that a build makes, so that what one may leave behind can be found.
+  # Two builds within a minute, or in two places at once, must not collide.
+  image_name = "${local.name_prefix}-${formatdate("YYYYMMDD'-'hhmmss", timestamp())}-${substr(uuidv4(), 0, 8)}"
+
+  # On everything that a build makes, from its beginning on, so that what one may leave behind can be found. The tag
+  # BakeKey, which means a finished image, is not here: the bake step writes it when Packer has ended.
   build_tags = {
     ManagedBy = "packer"
-    BakeKey   = var.bake_key
+    BakeRun   = var.bake_key
+    BakeId    = var.bake_id
     Role      = var.image_role
   }
 
@@ -27,7 +31,6 @@ source "amazon-ebs" "web-base" {
   subnet_id       = var.subnet_id
   ami_name        = local.image_name
   ami_description = "${var.image_role} ${var.image_version}, baked by Packer"
-  encrypt_boot    = var.encrypt_boot
   imds_support    = var.imds_support
 
   source_ami_filter {
@@ -41,16 +44,35 @@ source "amazon-ebs" "web-base" {
     most_recent = true
   }
 
+  # Encrypted from the start, so that the image is, too: no copy, and never a disk that is not.
+  launch_block_device_mappings {
+    device_name           = var.root_device_name
+    encrypted             = var.encrypt_boot ? true : null
+    kms_key_id            = var.kms_key_id
+    volume_size           = var.root_volume_size
+    volume_type           = var.root_volume_type
+    delete_on_termination = true
+  }
+
   communicator                          = "ssh"
   ssh_username                          = var.ssh_username
   ssh_interface                         = var.ssh_interface
+  ssh_keep_alive_interval               = "5s"
+  ssh_read_write_timeout                = var.ssh_read_write_timeout
   ssh_timeout                           = var.ssh_timeout
   temporary_key_pair_type               = "ed25519"
   security_group_ids                    = var.security_group_ids
   temporary_security_group_source_cidrs = var.temporary_security_group_source_cidrs
-  associate_public_ip_address           = var.associate_public_ip_address
-  iam_instance_profile                  = var.iam_instance_profile
-  shutdown_behavior                     = "terminate"
+  # Without either, the plugin would let in the whole internet.
+  temporary_security_group_source_public_ip = try(length(var.temporary_security_group_source_cidrs), 0) + try(length(var.security_group_ids), 0) == 0
+  associate_public_ip_address               = var.associate_public_ip_address
+  iam_instance_profile                      = var.iam_instance_profile
+  # A builder that nobody ends any more ends itself. Not `shutdown +N`: this runs before logind is there.
+  user_data = "#cloud-config\nbootcmd:\n  - ${jsonencode([
+    "systemd-run", "--unit=end-builder", "--on-active=${var.builder_minutes}min", "--timer-property=AccuracySec=1s",
+    "--timer-property=DefaultDependencies=no", "systemctl", "poweroff",
+  ])}\n"
+  shutdown_behavior = "terminate"
 
   metadata_options {
     http_endpoint               = "enabled"

@@ -25,11 +25,11 @@ variable "image_version" {
 
 variable "image_name_prefix" {
   type        = string
-  description = "Beginning of the image's name; time and run make it unique."
-  default     = "web-base"
+  description = "Beginning of the image's name; time and run make it unique. null takes the role: web-base for web."
+  default     = null
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9()\\[\\] ./'@_-]+$", var.image_name_prefix))
+    condition     = var.image_name_prefix == null ? true : can(regex("^[A-Za-z0-9()\\[\\] ./'@_-]+$", var.image_name_prefix))
     error_message = "The image_name_prefix may hold letters, digits, spaces and ()[]./'@_- (EC2's CreateImage)."
   }
 }
@@ -60,8 +60,26 @@ variable "source_image_architecture" {
 
 variable "encrypt_boot" {
   type        = bool
-  description = "Encrypt the image's root volume."
+  description = "Encrypt the root volume of builder and image; false leaves it to the account's default."
   default     = true
+}
+
+variable "kms_key_id" {
+  type        = string
+  description = "KMS key of the encryption: id, ARN or alias. null takes the account's default key for EBS."
+  default     = null
+}
+
+variable "root_volume_size" {
+  type        = number
+  description = "Size of the root volume of builder and image in GiB; null takes the source image's."
+  default     = null
+}
+
+variable "root_volume_type" {
+  type        = string
+  description = "Type of the root volume of builder and image, such as gp3; null takes the source image's."
+  default     = null
 }
 
 variable "imds_support" {

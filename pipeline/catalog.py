@@ -17,6 +17,7 @@ from pipeline.model import (
     TAG_BAKE_RUN,
     TAG_MANAGED_BY,
     TAG_SOURCE_IMAGE,
+    Builder,
     Image,
     PointerVersion,
     Snapshot,
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
     from pipeline.patience import Patience
-
-PENDING_DELAY_SECONDS = 15
-PENDING_ATTEMPTS = 80
-"""How often a pending image is looked at: twenty minutes, which is what a large snapshot may take."""
 
 LAG_SECONDS = 30.0
 """How long a read may lag behind a write at the most; mostly it is less than a second."""
@@ -123,31 +120,57 @@ class Catalog:
         return {image.id: image for image in found}
 
     def baked(self, bake_key: str) -> list[Image]:
-        """Our images that bakes of a key have made, available or not yet; the oldest, which all use, first.
+        """Our finished images of a bake key; the oldest, which all use, first.
 
         Raises:
             PipelineError: AWS could not be asked.
         """
         filters = [
             {"Name": f"tag:{TAG_BAKE_KEY}", "Values": [bake_key]},
-            {"Name": "state", "Values": ["available", "pending"]},
+            {"Name": "state", "Values": ["available"]},
         ]
         with self._asking(f"look up the image of bake key {bake_key}"):
             answer = self._ec2.describe_images(Owners=["self"], Filters=filters)  # type: ignore[arg-type]
         images = [_image(found, allowed_owner=True) for found in answer["Images"]]
         return sorted(images, key=lambda image: (image.created, image.id))
 
-    def wait_until_available(self, image_id: str) -> None:
-        """Wait for an image that is still being made.
+    def finish(self, image: Image, bake_key: str) -> None:
+        """Mark an image of ours as the finished one of a bake key, and its snapshots.
 
         Raises:
-            PipelineError: It is not available after twenty minutes, it failed, or AWS could not be asked.
+            PipelineError: AWS refused.
         """
-        with self._asking(f"wait for {image_id} to become available"):
-            self._ec2.get_waiter("image_available").wait(
-                ImageIds=[image_id],
-                WaiterConfig={"Delay": PENDING_DELAY_SECONDS, "MaxAttempts": PENDING_ATTEMPTS},
+        tags = {TAG_MANAGED_BY: "packer", TAG_BAKE_KEY: bake_key}
+        with self._asking(f"tag {image.id} with {TAG_BAKE_KEY}"):
+            self._ec2.create_tags(
+                Resources=[image.id, *image.snapshots],
+                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             )
+
+    def builders(self) -> list[Builder]:
+        """The builders of all bakes in this account and region that have not ended.
+
+        Raises:
+            PipelineError: AWS could not be asked.
+        """
+        filters = [
+            {"Name": f"tag:{TAG_MANAGED_BY}", "Values": ["packer"]},
+            {"Name": "tag-key", "Values": [TAG_BAKE_RUN]},
+            {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+        ]
+        with self._asking("look for builders"):
+            pages = list(self._ec2.get_paginator("describe_instances").paginate(Filters=filters))  # type: ignore[arg-type]
+        return [
+            Builder(
+                id=found["InstanceId"],
+                state=found["State"]["Name"],
+                since=found["LaunchTime"],
+                bake_key=tags_of(found.get("Tags")).get(TAG_BAKE_RUN, ""),
+            )
+            for page in pages
+            for reservation in page["Reservations"]
+            for found in reservation["Instances"]
+        ]
 
     def newest_image(self, *, owners: Sequence[str], name: str, architecture: str) -> Image | None:
         """The newest available image that a template's source filter would find, or None.
@@ -470,6 +493,7 @@ def _image(found: ImageTypeDef, *, allowed_owner: bool) -> Image:
         ),
         # After it is switched off, EC2 says until when it protects the image still.
         protected=found.get("DeregistrationProtection", "disabled") != "disabled",
+        root_device=found.get("RootDeviceName", ""),
     )
 
 

@@ -18,8 +18,11 @@ TAG_CHANNEL = "ImageChannel"
 TAG_VALIDATED = "Validated"
 TAG_REVOKED = "Revoked"
 TAG_BAKE_KEY = "BakeKey"
+"""The bake key, on a finished image and nothing else: written last."""
 TAG_BAKE_RUN = "BakeRun"
-"""The bake key on all that a bake makes on its way; TAG_BAKE_KEY comes last, on what is finished."""
+"""The bake key, on all that a bake makes on its way: builder, volumes, key pair, security group, image, snapshots."""
+TAG_BAKE_ID = "BakeId"
+"""Names one run of a bake, on the same."""
 TAG_GIT_COMMIT = "GitCommit"
 TAG_SOURCE_IMAGE = "SourceImage"
 TAG_MANAGED_BY = "ManagedBy"
@@ -73,6 +76,7 @@ class Image:
         tags: Its tags.
         snapshots: Ids of the snapshots it stands on.
         protected: Whether EC2 refuses to deregister it: deregistration protection is on, or was until lately.
+        root_device: Name of its root device, such as ``/dev/xvda``; empty if EC2 does not name one.
     """
 
     id: str
@@ -85,6 +89,7 @@ class Image:
     tags: Mapping[str, str] = field(default_factory=dict)
     snapshots: tuple[str, ...] = ()
     protected: bool = False
+    root_device: str = ""
 
     @property
     def role(self) -> str | None:
@@ -153,6 +158,23 @@ class Snapshot:
     id: str
     started: datetime
     finished: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builder:
+    """A machine on which a bake builds its image.
+
+    Attributes:
+        id: Such as ``i-0123456789abcdef0``.
+        state: EC2's word, such as ``running``.
+        since: When it was launched, in UTC.
+        bake_key: What is baked on it.
+    """
+
+    id: str
+    state: str
+    since: datetime
+    bake_key: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from pipeline import secretscan
-from pipeline.baking import packer
+from pipeline.baking import packer, source
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_GIT_COMMIT, TAG_SOURCE_IMAGE
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
     from pipeline.model import Image
 
 
+BUILDER_GRACE_MINUTES = 20
+"""How much longer than its bake a builder may run before it stops itself: Packer's clean-up takes ten at the most."""
+
+
 def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Bake or adopt.
 
     Args:
-        plan: ``bakeKey``, ``region``, ``variables`` (content), ``access``.
+        plan: ``bakeKey``, ``region``, ``variables`` (content), ``access``, ``timeoutMinutes``.
 
     Returns:
         ``imageId``, ``images`` (by region), ``name``, ``bakeKey``, ``packerRunUuid`` (None if adopted),
@@ -31,7 +36,13 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         PipelineError: The plan is incomplete, Packer failed, or AWS could not be asked.
     """
-    for name, kind in (("bakeKey", str), ("region", str), ("variables", dict), ("access", dict)):
+    for name, kind in (
+        ("bakeKey", str),
+        ("region", str),
+        ("variables", dict),
+        ("access", dict),
+        ("timeoutMinutes", int),
+    ):
         if not isinstance(plan.get(name), kind):
             raise PipelineError(
                 f"the plan on standard input lacks {name!r}",
@@ -48,6 +59,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             packer.say(f"adopting {image.id}, which has this bake key ({key}): nothing to bake")
             return _result(image, key=key, region=region, images={}, run_uuid=None)
         _refuse_secrets()
+        start = source.find(catalog, plan["variables"], where="golden-image:bake.variables in the stack file")
         artifact = packer.build(
             folder,
             {
@@ -55,30 +67,49 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
                 **plan["access"],
                 "region": region,
                 "bake_key": key,
+                "bake_id": str(uuid.uuid4()),
                 "git_commit": git_commit(),
+                "root_device_name": start.root_device,
+                "builder_minutes": plan["timeoutMinutes"] + BUILDER_GRACE_MINUTES,
             },
             lock,
+            limit_seconds=plan["timeoutMinutes"] * 60,
         )
-    image_id = artifact.images.get(region)
-    if image_id is None:
-        raise PipelineError(
-            f"Packer made no image in {region}", seen=str(artifact.images), change="packer/image.pkr.hcl"
-        )
-    first = _existing(catalog, key)
-    if first is not None and first.id != image_id:
-        packer.say(
-            f"another bake of this content, somewhere else, was first: {first.id} is used by all; "
-            f"{image_id} is not, and `python -m pipeline retire` removes it in time"
-        )
-        return _result(first, key=key, region=region, images={}, run_uuid=None)
-    image = first or catalog.image(image_id)
-    if image is None:
-        raise PipelineError(
-            f"{image_id}, which Packer has just made, is not there",
-            seen=f"no image of that id in {region}",
-            change="who deregistered it? then `pulumi up` again",
-        )
+        image_id = artifact.images.get(region)
+        if image_id is None:
+            raise PipelineError(
+                f"Packer made no image in {region}", seen=str(artifact.images), change="packer/image.pkr.hcl"
+            )
+        image = catalog.image(image_id)
+        if image is None:
+            raise PipelineError(
+                f"{image_id}, which Packer has just made, is not there",
+                seen=f"no image of that id in {region}",
+                change="find out who deregistered it, then `pulumi up` again",
+            )
+        used = _finished(catalog, image, key)
+    if used.id != image.id:
+        return _result(used, key=key, region=region, images={}, run_uuid=None)
     return _result(image, key=key, region=region, images=artifact.images, run_uuid=artifact.run_uuid)
+
+
+def _finished(catalog: Catalog, image: Image, key: str) -> Image:
+    """Mark an image as finished, unless another bake of the key has finished first; returns the one that all use.
+
+    Packer has ended: nothing takes back any more what bears the key from here on.
+    """
+    first = _existing(catalog, key)
+    if first is None:
+        catalog.finish(image, key)
+        # Two may have looked in the same moment.
+        first = _existing(catalog, key)
+    if first is not None and first.id != image.id:
+        packer.say(
+            f"a concurrent bake of the same content finished first: using {first.id}; {image.id} is not used, and "
+            "`python -m pipeline retire` removes it in time"
+        )
+        return first
+    return image
 
 
 def _refuse_secrets() -> None:
@@ -87,11 +118,11 @@ def _refuse_secrets() -> None:
     Raises:
         PipelineError: There are some; it names file, line and rule, and not the secret.
     """
-    findings = secretscan.scan_sources(packer.TEMPLATE, secretscan.read_allowed())
+    findings = secretscan.scan_sources(source.TEMPLATE, secretscan.read_allowed())
     if findings:
         raise PipelineError(
             "there is a secret in what would be baked; nothing has been started",
-            seen="\n".join(f"{packer.TEMPLATE}/{finding}" for finding in findings),
+            seen="\n".join(f"{source.TEMPLATE}/{finding}" for finding in findings),
             allowed="values that machines are given at run time (instance role, secret manager)",
             change="take it out, and rotate it if it is real; a false alarm goes into "
             f"{secretscan.ALLOW_FILE} with its reason",
@@ -99,19 +130,14 @@ def _refuse_secrets() -> None:
 
 
 def _existing(catalog: Catalog, key: str) -> Image | None:
-    """The image that an earlier bake of this key made, once it is available; None if there is none."""
+    """The finished image of this key that all use; None if there is none."""
     images = catalog.baked(key)
     if not images:
         return None
-    # The oldest, available or not yet, so that everybody who asks gets the same one.
-    oldest = images[0]
     if len(images) > 1:
         ids = ", ".join(image.id for image in images)
-        packer.say(f"{len(images)} images have this bake key: {ids}; the oldest is used")
-    if oldest.state != "available":
-        packer.say(f"{oldest.id} has this bake key and is not available yet; waiting for it")
-        catalog.wait_until_available(oldest.id)
-    return oldest
+        packer.say(f"{len(images)} images have this bake key: {ids}; using the oldest")
+    return images[0]
 
 
 def git_commit() -> str | None:

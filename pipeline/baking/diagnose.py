@@ -63,12 +63,18 @@ KNOWN = (
     _known(
         r"Error waiting for (the )?AMI|exceeded wait attempts|exceeded max wait time for ImageAvailable",
         "the image was not available before Packer gave up; it may be yet",
-        "run `pulumi up` again: the image is found by its bake key, waited for and used, not baked twice",
+        "run `pulumi up` again; the unfinished image is not used, and `python -m pipeline retire` removes it in time",
     ),
     _known(
         r"verify-clean: (?!nothing is left)",
         "the image would have carried an identity or leftovers of the build",
         "the lines that begin with verify-clean name each of them; packer/scripts/clean.sh must remove it",
+    ),
+    _known(
+        r"UNREACHABLE!|ssh session open error|Remote command exited without exit status",
+        "the builder stopped answering over SSH in the middle of the bake",
+        "run `pulumi up` again; if it happens again: is the builder out of memory or disk (instance_type, "
+        "root_volume_size), does the playbook change its network?",
     ),
     _known(
         r"fatal: \[.*?\]: FAILED!|Error executing Ansible|ansible-playbook.*non-zero exit status",

@@ -6,21 +6,22 @@ import fcntl
 import json
 import os
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pipeline import log
-from pipeline.baking import supervisor, version
+from pipeline.baking import leftovers, supervisor, version
 from pipeline.baking.diagnose import diagnose
 from pipeline.baking.manifest import Artifact, last_artifact
+from pipeline.baking.source import TEMPLATE
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-TEMPLATE = Path("packer")
 BUILD_NAME = "web-base"
 GRACE_SECONDS = 600.0
 """How long Packer may take to remove its builder after an interruption."""
@@ -74,13 +75,14 @@ def only_one(folder: Path) -> Generator[IO[str]]:
         yield lock
 
 
-def build(folder: Path, variables: Mapping[str, Any], lock: IO[str]) -> Artifact:
+def build(folder: Path, variables: Mapping[str, Any], lock: IO[str], *, limit_seconds: float) -> Artifact:
     """Run `packer build`; its log goes to stderr, live, and to packer.log in `folder`.
 
     Args:
         folder: The key's folder, whose lock is held.
-        variables: Values of template variables; None means unset.
+        variables: Values of template variables; None means unset. ``region`` and ``bake_id`` are among them.
         lock: The held lock. The supervisor inherits it, so that it is held as long as Packer runs.
+        limit_seconds: How long Packer may run.
 
     Raises:
         PipelineError: Packer is missing or too old, the template is not valid, the build failed, or it made no image.
@@ -94,12 +96,22 @@ def build(folder: Path, variables: Mapping[str, Any], lock: IO[str]) -> Artifact
     manifest.unlink(missing_ok=True)
     output.unlink(missing_ok=True)
     _check(["packer", "init", str(TEMPLATE)], "the Packer plugins cannot be installed")
+    run = (str(variables["region"]), str(variables["bake_id"]))
     status = _supervised(
-        ["packer", "build", "-color=false", f"-var-file={values}", str(TEMPLATE)], output=output, lock=lock
+        ["packer", "build", "-color=false", f"-var-file={values}", str(TEMPLATE)],
+        supervisor.Options(
+            log=str(output),
+            watch=supervisor.engine_processes(),
+            grace_seconds=GRACE_SECONDS,
+            limit_seconds=limit_seconds,
+            run=run,
+        ),
+        lock,
     )
     text = output.read_text(errors="replace")
     if status != 0:
-        raise _failure(status, text, output)
+        left = leftovers.remove(region=run[0], bake_id=run[1], say=say)
+        raise _with_leftovers(_failure(status, text, output, limit_seconds), left)
     if not manifest.exists():
         raise PipelineError("Packer ended well, but wrote no manifest", change=f"see {output}")
     return last_artifact(manifest.read_text(), build=BUILD_NAME)
@@ -114,13 +126,12 @@ def _check(argv: list[str], problem: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "CHECKPOINT_DISABLE": "1", "PACKER_NO_COLOR": "1"}
+    # The Ansible of this interpreter's environment, whether that is activated or not.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "CHECKPOINT_DISABLE": "1", "PACKER_NO_COLOR": "1"}
 
 
-def _supervised(argv: list[str], *, output: Path, lock: IO[str]) -> int:
-    options = supervisor.Options(
-        log=str(output), watch=supervisor.engine_processes(), grace_seconds=GRACE_SECONDS
-    )
+def _supervised(argv: list[str], options: supervisor.Options, lock: IO[str]) -> int:
     with subprocess.Popen(
         supervisor.command_line(options, argv),
         stdin=subprocess.PIPE,
@@ -143,9 +154,30 @@ def _supervised(argv: list[str], *, output: Path, lock: IO[str]) -> int:
                 process.stdin.close()
 
 
-def _failure(status: int, text: str, output: Path) -> PipelineError:
+def _with_leftovers(error: PipelineError, left: list[str]) -> PipelineError:
+    """The same error, which also names what could not be removed."""
+    if not left:
+        return error
+    return PipelineError(
+        f"{error.what}; some of what it made is still there",
+        seen="\n".join(filter(None, [error.seen, *(f"still there: {problem}" for problem in left)])),
+        allowed=error.allowed,
+        change=f"{error.change}\nwhat is still there costs money: `python -m pipeline doctor` has the commands "
+        "that remove it",
+    )
+
+
+def _failure(status: int, text: str, output: Path, limit_seconds: float) -> PipelineError:
     if status == supervisor.INTERRUPTED:
-        return PipelineError("the bake was interrupted, and has cleaned up", change="run it again")
+        return PipelineError("the bake was interrupted", change="run it again")
+    if status == supervisor.TIMED_OUT:
+        return PipelineError(
+            f"the bake did not end within {limit_seconds / 60:g} minutes, and was stopped",
+            seen=_tail(text),
+            allowed=f"at most {limit_seconds / 60:g} minutes",
+            change=f"find out what it waited for in the whole log: {output}\n"
+            "or raise golden-image:bake.timeoutMinutes in the stack file",
+        )
     if _STARTED not in text:
         # It looks at the whole template before it does anything, and says what is wrong in its own words.
         return PipelineError(
@@ -154,9 +186,13 @@ def _failure(status: int, text: str, output: Path) -> PipelineError:
             change=f"{TEMPLATE}/, or the values given to it",
         )
     known = diagnose(text)
-    lines = [line for line in text.splitlines() if line.strip()]
     return PipelineError(
         f"the bake failed: {known.cause}" if known else f"the bake failed (Packer's exit status {status})",
-        seen="\n".join(lines[-TAIL_LINES:]),
+        seen=_tail(text),
         change=f"{known.cure}\nthe whole log: {output}" if known else f"the whole log: {output}",
     )
+
+
+def _tail(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-TAIL_LINES:])

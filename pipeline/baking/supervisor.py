@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from pipeline.baking import leftovers
 from pipeline.processes import ENDING, dies_with_parent, hear
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit status after an interruption, as a shell reports SIGINT."""
+
+TIMED_OUT = 124
+"""Exit status after the limit, as timeout(1) reports it."""
 
 POLL_SECONDS = 0.2
 
@@ -51,11 +55,16 @@ class Options:
         log: File that gets all that the command prints.
         watch: Processes whose end means an interruption: process id and start time (seconds since 1970).
         grace_seconds: How long the command may take to clean up before its process group is killed.
+        limit_seconds: How long the command may run before it is interrupted; None for ever.
+        run: Region and tag BakeId of what the command makes in AWS. Where the step is gone, this process removes what
+            the command has left of it.
     """
 
     log: str
     watch: tuple[tuple[int, float], ...]
     grace_seconds: float
+    limit_seconds: float | None = None
+    run: tuple[str, str] | None = None
 
 
 def command_line(options: Options, command: Sequence[str]) -> list[str]:
@@ -102,6 +111,9 @@ class Supervision:
         self._options = options
         self._relay = True
         self._interrupted_at: float | None = None
+        self._started_at = time.monotonic()
+        self._status = INTERRUPTED
+        self._step_is_gone = False
         self._log = Path(options.log).open("ab", buffering=0)  # noqa: SIM115 - closed in run()
         self._reader = Path(options.log).open("rb", buffering=0)  # noqa: SIM115
         self._reader.seek(0, os.SEEK_END)
@@ -121,23 +133,35 @@ class Supervision:
         while self._process.poll() is None:
             if select.select(lifeline, [], [], POLL_SECONDS)[0] and not os.read(0, 1):
                 lifeline = []
+                self._step_is_gone = True
                 self._interrupt("the step is gone")
             self._look_around()
             self._pass_on()
+        if self._step_is_gone and self._options.run is not None:
+            region, bake_id = self._options.run
+            for problem in leftovers.remove(region=region, bake_id=bake_id, say=self._note):
+                self._note(f"still there: {problem}")
         self._pass_on()
         self._log.close()
         self._reader.close()
-        return self._process.wait() if self._interrupted_at is None else INTERRUPTED
+        return self._process.wait() if self._interrupted_at is None else self._status
 
     def _look_around(self) -> None:
         if self._interrupted_at is None:
             if not all(_is_alive(pid, created) for pid, created in self._options.watch):
                 self._interrupt("pulumi is gone")
+            elif self._is_late():
+                self._status = TIMED_OUT
+                self._interrupt("it has reached its time limit")
         elif time.monotonic() - self._interrupted_at > self._options.grace_seconds:
             self._note(f"did not end within {self._options.grace_seconds:.0f} s of its SIGINT; killing it")
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def _is_late(self) -> bool:
+        limit = self._options.limit_seconds
+        return limit is not None and time.monotonic() - self._started_at > limit
 
     def _interrupt(self, why: str) -> None:
         """One SIGINT, and only one: at the second Packer would leave without cleaning up."""
@@ -179,7 +203,11 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     raw = json.loads(arguments[0])
     options = Options(
-        raw["log"], tuple((pid, created) for pid, created in raw["watch"]), raw["grace_seconds"]
+        log=raw["log"],
+        watch=tuple((pid, created) for pid, created in raw["watch"]),
+        grace_seconds=raw["grace_seconds"],
+        limit_seconds=raw["limit_seconds"],
+        run=tuple(raw["run"]) if raw["run"] else None,
     )
     remove_abandoned(Path(tempfile.gettempdir()))
     # The ansible plugin leaves the builder's private key in the folder for temporary files (1.0.3, ansible-key*). The

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 ACCESS_FILE = "access.pkr.hcl"
 """Declares how Packer reaches AWS and the builder; nothing of it goes into an image."""
 
-FACTS = frozenset({"region", "bake_key", "git_commit", "manifest_path"})
+FACTS = frozenset(
+    {"region", "bake_key", "bake_id", "git_commit", "manifest_path", "root_device_name", "builder_minutes"}
+)
 """Template variables that a bake sets itself."""
 
 ELSEWHERE = {
@@ -42,6 +44,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \S+")
 """How the Pulumi CLI hands on a date that stands in a stack file without quotes (Go's time.Time.String)."""
+
+PRIVATE_INTERFACES = ("private_ip", "private_dns")
 
 SHOWN_LENGTH = 200
 
@@ -105,6 +109,7 @@ def split_variables(
         if name not in settable:
             raise _not_settable(name, value, settable, where)
         _check(name, value, known.types.get(name, "any"), where)
+    _check_reach(values, where)
     return (
         {name: value for name, value in values.items() if name in known.content},
         {name: value for name, value in values.items() if name in known.access},
@@ -162,6 +167,21 @@ def _check(name: str, value: Any, declared: str, where: str) -> None:
                 allowed="plain text on one line, without {{, {% and {#",
                 change=where,
             )
+
+
+def _check_reach(values: Mapping[str, Any], where: str) -> None:
+    """Who may reach the builder: by default this machine's public address, which is not seen inside a VPC."""
+    interface = values.get("ssh_interface")
+    if interface not in PRIVATE_INTERFACES:
+        return
+    if not values.get("temporary_security_group_source_cidrs") and not values.get("security_group_ids"):
+        raise PipelineError(
+            "nothing says who may reach the builder at its private address",
+            seen=f"ssh_interface: {interface}, without a range or a group of yours",
+            allowed="temporary_security_group_source_cidrs with the range that this machine is in, such as "
+            "[10.0.0.0/16]; or security_group_ids",
+            change=where,
+        )
 
 
 _WORDS = {

@@ -7,8 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hcl2
-
+from pipeline.baking.source import defaults
 from pipeline.baking.variables import FACTS, split_variables, template_variables
 from pipeline.errors import PipelineError
 from pipeline.readiness import programs
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from pipeline.readiness.stacks import Stack
 
 FOLDER = Path("packer")
-_PLAIN = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
 
 
 def values(stack: Stack) -> dict[str, Any]:
@@ -32,31 +30,6 @@ def values(stack: Stack) -> dict[str, Any]:
     """
     template_variables(FOLDER)
     return {**defaults(FOLDER), **stack.variables}
-
-
-def defaults(folder: Path) -> dict[str, Any]:
-    """Variable to default, of all variables that have one.
-
-    Raises:
-        PipelineError: A file cannot be parsed.
-    """
-    found: dict[str, Any] = {}
-    for path in sorted(folder.glob("*.pkr.hcl")):
-        text = path.read_text(encoding="utf-8")
-        if not text.lstrip().startswith("variable") and "\nvariable " not in text:
-            continue
-        try:
-            content = hcl2.loads(text, serialization_options=_PLAIN)
-        # The parser's own kinds of errors are many, and not documented.
-        except Exception as error:
-            raise PipelineError(
-                "the Packer template cannot be read", seen=f"{path}: {error}", change=str(path)
-            ) from error
-        for block in content.get("variable", ()):
-            for name, body in block.items():
-                if "default" in body:
-                    found[name] = body["default"]
-    return found
 
 
 def check(stack: Stack) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """Bad input: one clear error, a status that is not zero, nothing changed downstream, nothing left behind."""
 
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,14 @@ class TestInPreview:
     def test_the_lab_is_not_running(self, bench: Workbench) -> None:
         run = bench.run(*bench.pulumi_argv("preview", "prod"), env={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
         refused(run, "AWS was not reached", "http://127.0.0.1:9", "AWS_ENDPOINT_URL")
+
+    def test_an_endpoint_that_never_answers(self, bench: Workbench) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            began = time.monotonic()
+            run = bench.run(*bench.pulumi_argv("preview", "prod"), env={"AWS_ENDPOINT_URL": url})
+        refused(run, "AWS was not reached", url, "AWS_ENDPOINT_URL")
+        assert time.monotonic() - began < 90, "25 seconds, and an engine on a busy machine"
 
 
 @pytest.mark.usefixtures("good")

@@ -37,7 +37,9 @@ def fails(bench: Workbench, *texts: str) -> None:
 def own_images(bench: Workbench) -> list[str]:
     images = bench.client("ec2").describe_images(Owners=["self"])["Images"]
     return [
-        image["ImageId"] for image in images if any(tag["Key"] == "BakeKey" for tag in image.get("Tags", []))
+        image["ImageId"]
+        for image in images
+        if any(tag["Key"] in ("BakeKey", "BakeRun") for tag in image.get("Tags", []))
     ]
 
 
@@ -125,7 +127,9 @@ def processes_of_the_bake(settings: LabSettings) -> list[psutil.Process]:
     return found
 
 
-def test_one_that_died_after_create_image_is_adopted(bench: Workbench, lab: LabSettings) -> None:
+def test_what_one_left_that_died_after_create_image_is_never_adopted(
+    bench: Workbench, lab: LabSettings
+) -> None:
     """As if the machine that baked had lost its power: nothing of it cleans up."""
     before = own_images(bench)
     bench.set_version("5.1.0")
@@ -148,9 +152,32 @@ def test_one_that_died_after_create_image_is_adopted(bench: Workbench, lab: LabS
     assert bench.run("python", "-m", "lab", "unlock", "dev").status == 0
     up = bench.up("dev")
     assert up.status == 0
-    assert f"adopting {left}" in up.output
-    assert set(own_images(bench)) - set(before) == {left}
-    assert bench.pointer(ROLE, "candidate") == left
+    assert "adopting" not in up.output
+    (made,) = set(own_images(bench)) - {*before, left}
+    assert bench.pointer(ROLE, "candidate") == made
+    assert {"BakeKey", "BakeRun", "ImageVersion"} <= tags(bench, made).keys()
+    assert "BakeRun" in tags(bench, left)
+    assert not {"BakeKey", "ImageVersion"} & tags(bench, left).keys()
+
+
+def tags(bench: Workbench, image: str) -> dict[str, str]:
+    (found,) = bench.client("ec2").describe_images(ImageIds=[image])["Images"]
+    return {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+
+
+def test_the_image_is_encrypted_and_never_a_copy(bench: Workbench) -> None:
+    ec2 = bench.client("ec2")
+    bench.set_version("5.3.0")
+    bench.forget_calls()
+    assert bench.up("dev").status == 0
+    made = bench.pointer(ROLE, "candidate")
+    (image,) = ec2.describe_images(ImageIds=[made])["Images"]
+    (disk,) = image["BlockDeviceMappings"]
+    (snapshot,) = ec2.describe_snapshots(SnapshotIds=[disk["Ebs"]["SnapshotId"]])["Snapshots"]
+    assert snapshot["Encrypted"]
+    actions = [call["action"] for call in bench.calls()]
+    assert actions.count("CreateImage") == 1
+    assert "CopyImage" not in actions
 
 
 @pytest.mark.usefixtures("lab")
@@ -176,7 +203,7 @@ def test_two_bakes_at_once_end_with_one_image_in_use(
     assert len(images) == 2, "both have baked"
     used = bench.pointer(ROLE, "candidate")
     (spare,) = set(images) - {used}
-    assert any(f"was first: {used} is used by all; {spare} is not" in output for output in outputs)
+    assert any(f"finished first: using {used}; {spare} is not used" in output for output in outputs)
     assert bench.holders(ROLE, "candidate") == [used]
     assert {one.outputs("dev")["imageId"] for one in (bench, other)} == {used}
     remove_stacks(other)

@@ -75,7 +75,7 @@ def refused(run: Run, action: str) -> None:
     assert f"is not authorized to perform: {action}" in run.output
     assert "Traceback" not in run.output
     errors = run.output[run.output.index("Diagnostics:") :]
-    assert errors.count("not authorized to perform") == 1
+    assert errors.count("is not authorized to perform: ") == 1
 
 
 def test_baking_needs_no_more_than_its_policy(cast: Cast) -> None:

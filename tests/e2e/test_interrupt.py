@@ -6,8 +6,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from lab.workbench import Workbench
@@ -112,3 +114,47 @@ def test_nothing_is_left_and_the_next_update_succeeds(
     up = bench.up("dev")
     assert up.status == 0
     assert len(bench.client("ec2").describe_images(Owners=["self"])["Images"]) == images + 1
+
+
+def silence(instance: str) -> None:
+    """Let a machine answer nothing over SSH any more, as if its network were cut: connections stay, and are mute."""
+    stopped = 0
+    for process in psutil.process_iter(["name", "pid"]):
+        group = Path(f"/proc/{process.pid}/cgroup")
+        if (
+            (process.info["name"] or "").startswith("sshd")
+            and group.exists()
+            and instance in group.read_text()
+        ):
+            process.suspend()
+            stopped += 1
+    assert stopped
+
+
+def test_a_builder_that_stops_answering_ends_the_bake(bench: Workbench) -> None:
+    bench.set_version("3.90.0")
+    process = bench.start(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
+    with process:
+        read_until(process, "TASK [")
+        (builder,) = of_a_bake(bench)["builders"]
+        silence(builder)
+        assert process.stdout is not None
+        output = process.stdout.read()
+    assert process.returncode != 0
+    assert "the builder stopped answering over SSH in the middle of the bake" in output
+    assert not any(of_a_bake(bench).values()), of_a_bake(bench)
+    assert bench.up("dev").status == 0
+
+
+def test_an_update_names_the_builder_that_another_bake_has_left(bench: Workbench) -> None:
+    ec2 = bench.client("ec2")
+    source = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*-lab"]}])["Images"][0]["ImageId"]
+    tags = [{"Key": "ManagedBy", "Value": "packer"}, {"Key": "BakeRun", "Value": "0" * 32}]
+    (left,) = ec2.run_instances(
+        ImageId=source, InstanceType="t3.micro", MinCount=1, MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )["Instances"]  # fmt: skip
+    up = bench.up("dev")
+    ec2.terminate_instances(InstanceIds=[left["InstanceId"]])
+    assert up.status == 0
+    assert f"builder {left['InstanceId']} of another bake ({'0' * 32}) is" in up.output

@@ -91,6 +91,7 @@ def test_a_bake_has_its_key_as_trigger_and_no_delete(declared: Any) -> None:
             ingredients=MADE_OF,
             region="eu-west-1",
             access={"subnet_id": "s"},
+            timeout_minutes=60,
             environment={"AWS_REGION": "eu-west-1"},
         )
         return build.image_id.apply(lambda value: _is(value, IMAGE))
@@ -107,6 +108,7 @@ def test_a_bake_has_its_key_as_trigger_and_no_delete(declared: Any) -> None:
         "sourceImage": None,
         "variables": {"image_version": "1"},
         "access": {"subnet_id": "s"},
+        "timeoutMinutes": 60,
     }
 
 

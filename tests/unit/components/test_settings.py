@@ -59,6 +59,8 @@ def test_a_channel_as_the_source() -> None:
         (DEV | {"validation": {"allowedCidr": "0.0.0.0/0"}}, "lets in too many addresses"),
         (DEV | {"validation": {"allowedCidr": "10.0.0.1/8"}}, "has host bits set"),
         (DEV | {"validation": {"address": "publik"}}, "did you mean public"),
+        (DEV | {"bake": {"timeoutMinutes": 4}}, "bake.timeoutMinutes is not valid"),
+        (DEV | {"bake": {"timeoutMinutes": 721}}, "a whole number from 5 to 720"),
         (DEV | {"validation": "fast"}, "a mapping of keys to values"),
         (DEV | {"image": "ami-1"}, "golden-image:image is not valid"),
         (DEV | {"architecture": "x86"}, "x86_64 or arm64"),

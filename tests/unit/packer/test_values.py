@@ -107,3 +107,62 @@ def test_the_page_shows_a_value_and_does_not_run_it() -> None:
 def test_the_playbook_asks_for_the_values_that_packer_gives() -> None:
     (play,) = yaml.safe_load((TEMPLATE / "ansible/image.yml").read_text())
     assert set(play["vars"]) == {"image_role", "image_version", "image_build", "image_commit"}
+
+
+def evaluated(folder: Path, expression: str, **variables: object) -> str:
+    told = packer("console", folder, stdin=f"{expression}\n", **variables)
+    assert told.returncode == 0, told.stdout + told.stderr
+    return told.stdout.strip()
+
+
+def builder() -> dict[str, str]:
+    """The builder's settings that stand on one line, as the template writes them."""
+    text = (TEMPLATE / "image.pkr.hcl").read_text()
+    block = text[text.index('source "amazon-ebs"') : text.index("\nbuild {")]
+    pairs = (line.split("=", 1) for line in block.splitlines() if "=" in line)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("given", "own_address"),
+    [
+        ({}, "true"),
+        ({"temporary_security_group_source_cidrs": []}, "true"),
+        ({"security_group_ids": []}, "true"),
+        ({"temporary_security_group_source_cidrs": ["192.0.2.0/24"]}, "false"),
+        ({"security_group_ids": ["sg-0123456789abcdef0"]}, "false"),
+    ],
+)
+def test_the_builder_is_open_to_a_range_or_to_this_machine(
+    tmp_path: Path, given: dict[str, object], own_address: str
+) -> None:
+    """With neither, the amazon plugin lets in 0.0.0.0/0 (1.3.2 and 1.8.2, builder/common/run_config.go)."""
+    settings = builder()
+    assert settings["temporary_security_group_source_cidrs"] == "var.temporary_security_group_source_cidrs"
+    assert settings["security_group_ids"] == "var.security_group_ids"
+    expression = settings["temporary_security_group_source_public_ip"]
+    assert evaluated(tmp_path, expression, **given) == own_address
+
+
+def test_the_builders_disk_is_encrypted_from_the_start(tmp_path: Path) -> None:
+    settings = builder()
+    assert settings["encrypted"] == "var.encrypt_boot ? true : null"
+    assert settings["device_name"] == "var.root_device_name"
+    assert "encrypt_boot" not in settings, "it makes an image, and an encrypted copy of it"
+    assert evaluated(tmp_path, "var.encrypt_boot") == "true"
+
+
+def test_what_a_build_makes_is_never_marked_as_finished(tmp_path: Path) -> None:
+    tags = evaluated(tmp_path, "local.build_tags", bake_key="k")
+    assert "BakeRun" in tags
+    assert "BakeKey" not in tags
+    text = (TEMPLATE / "image.pkr.hcl").read_text()
+    assert not [line for line in text.splitlines() if line.split("#")[0].strip().startswith("BakeKey")]
+
+
+@pytest.mark.parametrize(
+    ("given", "begins"),
+    [({"image_role": "db"}, "db-base-"), ({"image_name_prefix": "x.y"}, "x.y-"), ({}, "web-base-")],
+)
+def test_an_images_name_begins_with_its_role(tmp_path: Path, given: dict[str, object], begins: str) -> None:
+    assert evaluated(tmp_path, "local.image_name", **given).startswith(begins)

@@ -153,6 +153,7 @@ def test_the_cause_is_told_by_its_name(stub: Endpoint, answer: Any, what: str, c
         pointer(ONCE)
     assert what in caught.value.what
     assert cure in (caught.value.change or "")
+    assert "max retries: 0" not in str(caught.value)
     if what not in ("AWS does not know the credentials", "the secret key is wrong"):
         assert "aws:profile" not in str(caught.value), "credentials are blamed for what is not their fault"
 

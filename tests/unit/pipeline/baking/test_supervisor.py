@@ -54,8 +54,9 @@ def supervised(
     manner: str = "obedient",
     watch: tuple[tuple[int, float], ...] = (),
     grace: float = 30,
+    limit: float | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    options = supervisor.Options(str(tmp_path / "log"), watch, grace)
+    options = supervisor.Options(str(tmp_path / "log"), watch, grace, limit)
     command = [sys.executable, "-c", COMMAND, str(tmp_path), manner]
     with subprocess.Popen(
         supervisor.command_line(options, command),
@@ -153,13 +154,25 @@ def test_a_command_that_does_not_obey_is_killed_after_its_grace(tmp_path: Path) 
     assert "killing it" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.parametrize(("manner", "grace"), [("obedient", 30), ("stubborn", 0.2)])
+def test_after_the_limit_the_command_is_interrupted_and_then_killed(
+    tmp_path: Path, manner: str, grace: float
+) -> None:
+    with supervised(tmp_path, manner=manner, grace=grace, limit=1) as process:
+        assert process.wait(20) == supervisor.TIMED_OUT
+    assert (tmp_path / "signals").read_text() == "SIGINT\n"
+    assert (tmp_path / "clean").exists() == (manner == "obedient")
+    assert "it has reached its time limit" in (tmp_path / "log").read_text()
+
+
 STEP = """
 import pathlib, sys
-from pipeline.baking import packer
+from pipeline.baking import packer, supervisor
 folder = pathlib.Path(sys.argv[1])
 with packer.only_one(folder) as lock:
     argv = [sys.executable, "-c", sys.argv[2], str(folder), "obedient"]
-    packer._supervised(argv, output=folder / "log", lock=lock)
+    options = supervisor.Options(str(folder / "log"), supervisor.engine_processes(), packer.GRACE_SECONDS)
+    packer._supervised(argv, options, lock)
 """
 
 

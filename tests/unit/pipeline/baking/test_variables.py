@@ -137,3 +137,21 @@ def test_the_real_template_declares_what_a_bake_sets() -> None:
     assert known.types.keys() == known.content | known.access, (
         "each has a type, so that a preview can check it"
     )
+
+
+@pytest.mark.parametrize("interface", ["private_ip", "private_dns"])
+def test_at_a_private_address_someone_must_be_let_in(interface: str) -> None:
+    known = template_variables(Path("packer"))
+    with pytest.raises(PipelineError) as caught:
+        split_variables({"ssh_interface": interface}, known, where=WHERE)
+    assert "temporary_security_group_source_cidrs" in str(caught.value)
+    assert WHERE in str(caught.value)
+    for given in (
+        {"temporary_security_group_source_cidrs": ["10.0.0.0/16"]},
+        {"security_group_ids": ["sg-0123456789abcdef0"]},
+    ):
+        split_variables({"ssh_interface": interface, **given}, known, where=WHERE)
+
+
+def test_at_a_public_address_the_template_lets_this_machine_in() -> None:
+    split_variables({"ssh_interface": "public_ip"}, template_variables(Path("packer")), where=WHERE)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.baking import source
 from pipeline.errors import PipelineError
 from pipeline.readiness import template
 from pipeline.readiness.findings import Status
@@ -28,7 +29,7 @@ def test_the_defaults_of_the_real_template() -> None:
 def test_a_template_that_cannot_be_parsed(tmp_path: Path) -> None:
     (tmp_path / "a.pkr.hcl").write_text('variable "a" {\n  default = \n')
     with pytest.raises(PipelineError, match="cannot be read"):
-        template.defaults(tmp_path)
+        source.defaults(tmp_path)
 
 
 def test_a_misspelt_variable() -> None:
