@@ -23,6 +23,7 @@ from pipeline import visible
 from pipeline.baking import leftovers
 from pipeline.catalog import Catalog
 from pipeline.channels import words
+from pipeline.channels.pointer import look
 from pipeline.channels.select import choose
 from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
@@ -58,16 +59,15 @@ def program() -> None:
     """Declare the stack."""
     stack = settings.load()
     catalog = Catalog(region=stack.region, profile=stack.profile)
-    standing = Standing(
-        stack=stack.stack,
-        role=stack.role,
-        channel=stack.channel,
-        record=catalog.pointer_history(stack.role, stack.channel),
-    )
+
+    def stands() -> Standing:
+        record = catalog.pointer_history(stack.role, stack.channel)
+        return Standing(stack=stack.stack, role=stack.role, channel=stack.channel, record=record)
 
     image_id: pulumi.Input[str]
     if stack.bakes:
         baked = baking.declare(stack, catalog)
+        standing = stands()
         for line in words.of_bake(standing):
             pulumi.log.warn(visible.lines(line))
         # Only an update may ask: a preview's permissions do not show machines.
@@ -79,6 +79,7 @@ def program() -> None:
     else:
         choice = choose(stack.request, catalog)
         image_id = choice.image.id
+        standing = look(stands, lambda found: found.refusal(choice.image.id) is None)
         refusal = standing.refusal(image_id, stack.stack_file)
         if refusal is not None:
             raise refusal

@@ -14,6 +14,8 @@ from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_so
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
+    from pipeline.model import PointerVersion
+
 
 class Account:
     """Pointers and tags of one role.
@@ -163,9 +165,9 @@ class Account:
                 self._ec2.create_tags(Resources=[image_id], Tags=[{"Key": TAG_CHANNEL, "Value": name}])
                 self.log(f"added {image_id} to channel {name}")
 
-    def record(self) -> None:
+    def record(self, versions: Iterable[PointerVersion]) -> None:
         """Tag the images that the channel has held, for the time when SSM has forgotten the pointer's versions."""
-        for image_id in record_held(self._ec2, self.channel, self.pointer.standing().record):
+        for image_id in record_held(self._ec2, self.channel, versions):
             self.log(f"added {image_id} to the record of channel {self.channel}")
 
     def untag(self, image_id: str, channel: str) -> None:

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipeline.channels.account import Account
-from pipeline.channels.pointer import check_plan
+from pipeline.channels.pointer import check_plan, look
 from pipeline.channels.record import KEPT_VERSIONS
 from pipeline.errors import PipelineError
 
@@ -43,8 +43,9 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     account = Account.of(plan, "claim")
     with account.reporting():
         pointer = account.pointer
-        found = pointer.standing()
-        if not found.may_replace(plan["imageId"], _last(os.environ.get(PREVIOUS, ""))):
+        last = _last(os.environ.get(PREVIOUS, ""))
+        found = look(pointer.standing, lambda found: found.may_replace(plan["imageId"], last))
+        if not found.may_replace(plan["imageId"], last):
             raise found.not_mine(plan["imageId"])
         blocked = found.blocked()
         if blocked is not None and found.image_id != plan["imageId"]:

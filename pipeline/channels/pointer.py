@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from pipeline import aws
@@ -10,7 +11,13 @@ from pipeline.errors import PipelineError
 from pipeline.model import pointer_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+LAG_SECONDS = 3
+"""How long a read of Parameter Store is believed to lag behind a write; AWS publishes no figure (aws-sdk-js issue 3586
+has a read that "returns the old version")."""
+
+POLL_SECONDS = 1
 
 _KEYS = ("region", "role", "channel", "imageId")
 
@@ -78,6 +85,21 @@ class Pointer:
                 self._ssm.unlabel_parameter_version(
                     Name=self.name, ParameterVersion=entry.version, Labels=names
                 )
+
+
+def look(read: Callable[[], Standing], good: Callable[[Standing], bool]) -> Standing:
+    """A channel's standing; if it is not good, the one after a while, as a read may lag behind the last write.
+
+    Args:
+        read: Reads it.
+        good: Whether the caller can go on with it.
+    """
+    deadline = time.monotonic() + LAG_SECONDS
+    while True:
+        found = read()
+        if good(found) or time.monotonic() >= deadline:
+            return found
+        time.sleep(POLL_SECONDS)
 
 
 def check_plan(plan: Mapping[str, Any], step: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import aws
 from pipeline.channels.account import Account
-from pipeline.channels.pointer import check_plan
+from pipeline.channels.pointer import check_plan, look
 from pipeline.channels.standing import describe
 from pipeline.errors import PipelineError
 from pipeline.model import Held
@@ -38,13 +38,16 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     check_plan(plan, "settle")
     account = Account.of(plan, "settle")
     with account.reporting():
-        holds = account.pointer.image_id()
-        if holds != plan["imageId"]:
-            account.take_tag(but=holds)
+        found = look(account.pointer.standing, lambda found: found.image_id == plan["imageId"])
+        if found.image_id != plan["imageId"]:
+            account.take_tag(but=found.image_id)
             raise PipelineError(
                 f"somebody else has moved channel {account.channel} while this promotion was running",
                 allowed=plan["imageId"],
-                change="`pulumi preview` names who wrote it, and the way out",
+                seen=describe(found.record[0]) if found.record else "no pointer",
+                change=f"{found.way_out(found.record[0])}; or pin the image that is there"
+                if found.record
+                else "`pulumi up` again",
             )
         # The step knows what its own channel holds; a list of pointers may be late.
         mine = Held(
@@ -55,7 +58,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         )
         held = [*_others(account), mine]
         account.settle(wanted_tags(held), held)
-        account.record()
+        account.record(found.record)
     return {"imageId": plan["imageId"]}
 
 

@@ -114,18 +114,15 @@ class Standing:
         return {word for word in names if "." not in word}
 
     def since(self, seen: Seen) -> list[PointerVersion]:
-        """What was written after a version was seen, the oldest first.
+        """What was written after a version was seen, the oldest first: by number, or by time.
 
-        All there is, if that version is not there: the pointer was deleted and made anew, and counts from 1 again.
+        A pointer that was deleted and made anew counts from 1 again; a read may lag behind, and not show that version.
         """
-        later = [entry for entry in reversed(self.record) if entry.version > seen.version]
-        if seen.version == 0 or any(self._is(entry, seen) for entry in self.record):
-            return later
-        return list(reversed(self.record))
-
-    @staticmethod
-    def _is(entry: PointerVersion, seen: Seen) -> bool:
-        return entry.version == seen.version and stamp(entry) == seen.when
+        entries = reversed(self.record)
+        if seen.version == 0:
+            return list(entries)
+        when = datetime.fromisoformat(seen.when)
+        return [entry for entry in entries if entry.version > seen.version or entry.when > when]
 
     def tenure(self) -> tuple[datetime, str | None]:
         """Since when the channel has held its image without a break, in UTC, and what it held before.
@@ -209,12 +206,13 @@ class Standing:
         if self.word is not None and self.word == last["label"]:
             return True
         seen = Seen.of(last)
-        if self._is(latest, seen):
+        if self.seen == seen:
             return True
         if any(name.startswith(LABELS) for name in latest.labels):
             return False
         # A write of its own that an update did not live to label.
-        return all(entry.image_id == last["imageId"] for entry in self.since(seen))
+        written = self.since(seen)
+        return bool(written) and all(entry.image_id == last["imageId"] for entry in written)
 
     def not_mine(self, image_id: str, stack_file: str | None = None) -> PipelineError:
         """The refusal to replace the latest version, and the way out."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.channels import adopt, claim
+from pipeline.channels import adopt, claim, pointer
 from pipeline.channels.record import KEPT_VERSIONS
 from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
@@ -18,6 +18,8 @@ YS = label("dev", "8c9d0e1f")
 @pytest.fixture
 def account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Aws:
     monkeypatch.delenv(claim.PREVIOUS, raising=False)
+    monkeypatch.setattr(pointer, "POLL_SECONDS", 0)
+    monkeypatch.setattr(pointer, "LAG_SECONDS", 0.1)
     return Aws()
 
 
@@ -87,6 +89,21 @@ def test_one_that_somebody_else_moved(account: Aws, monkeypatch: pytest.MonkeyPa
     assert "python -m pipeline adopt prod --version 2" in text, "the way out"
     assert f"now: /golden-image/web/prod holds {other}; tag ImageChannel=prod: {other}" in text
     assert account.channel(other) == "prod"
+
+
+def test_a_read_that_lags_behind_the_label(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = account.image("old"), account.image("new")
+    before(monkeypatch, run(old))
+    account.point("prod", account.image("older"), label=YS)
+    account.point("prod", old)
+    earlier = pointer.Pointer("prod", "web", "prod", ssm=account.ssm).standing()
+    account.ssm.label_parameter_version(
+        Name="/golden-image/web/prod", ParameterVersion=2, Labels=[label("prod", "4e5f6a7b")]
+    )
+    real = pointer.Pointer.standing
+    answers = iter([earlier, earlier])
+    monkeypatch.setattr(pointer.Pointer, "standing", lambda self: next(answers, None) or real(self))
+    assert run(new)["displaces"] == old
 
 
 def test_without_a_state(account: Aws) -> None:

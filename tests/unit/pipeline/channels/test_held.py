@@ -104,6 +104,21 @@ def test_an_answer_that_was_lost_and_a_second_write_of_the_same(account: Aws) ->
     assert account.labels() == {3: [MINE]}
 
 
+def test_a_read_that_does_not_show_what_the_claim_saw_is_not_somebody_elses_promotion(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, new = (account.image(name) for name in ("first", "second", "new"))
+    account.point("prod", first)
+    earlier = pointer.Pointer("prod", "web", "prod", ssm=account.ssm).standing()
+    account.point("prod", second)
+    claim = claimed(account)
+    account.point("prod", new)
+    real = pointer.Pointer.standing
+    answers = iter([earlier])
+    monkeypatch.setattr(pointer.Pointer, "standing", lambda self: next(answers, None) or real(self))
+    assert run(new, claim)["version"] == 3
+
+
 @pytest.mark.parametrize(
     "order",
     ["theirs mine", "mine theirs", "mine theirs mine", "mine theirs theirs mine"],

@@ -9,7 +9,7 @@ import botocore.client
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.channels import settle
+from pipeline.channels import pointer, settle
 from pipeline.channels.account import Account
 from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
@@ -61,7 +61,9 @@ def test_a_description_of_somebody_else() -> None:
 
 
 @pytest.fixture
-def account(aws: None) -> Aws:
+def account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    monkeypatch.setattr(pointer, "POLL_SECONDS", 0)
+    monkeypatch.setattr(pointer, "LAG_SECONDS", 0.1)
     return Aws()
 
 
@@ -110,6 +112,18 @@ def test_a_pointer_that_somebody_else_has_moved_meanwhile(account: Aws) -> None:
     assert f"now: /golden-image/web/prod holds {theirs}; tag ImageChannel=prod: on no image" in str(
         caught.value
     )
+
+
+def test_a_read_that_lags_behind_the_write(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = account.image("old"), account.image("new", "prod")
+    account.point("prod", old)
+    earlier = pointer.Pointer("prod", "web", "prod", ssm=account.ssm).standing()
+    account.point("prod", new)
+    real = pointer.Pointer.standing
+    answers = iter([earlier, earlier])
+    monkeypatch.setattr(pointer.Pointer, "standing", lambda self: next(answers, None) or real(self))
+    settle.run(plan("prod", new))
+    assert account.channel(new) == "prod"
 
 
 @pytest.fixture

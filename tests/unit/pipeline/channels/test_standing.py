@@ -125,6 +125,7 @@ def test_since() -> None:
     anew = standing(version(1, "o", minute=9), version(2, "c", minute=10))
     assert images(anew.since(record.seen)) == "oc"
     assert images(anew.since(standing("a").seen)) == "oc", "the same number, another time"
+    assert images(standing("a", "b").since(record.seen)) == "", "a read that lags behind"
 
 
 @pytest.mark.parametrize(
