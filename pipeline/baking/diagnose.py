@@ -83,7 +83,7 @@ KNOWN = (
     ),
     _known(
         r"AuthFailure|UnauthorizedOperation|NoCredentialProviders|ExpiredToken|RequestExpired|no valid credential"
-        r"|InvalidClientTokenId|failed to refresh cached credentials",
+        r"|InvalidClientTokenId|failed to refresh cached credentials|failed to get shared config profile",
         "AWS refused the credentials, or a permission is missing",
         "check which identity the environment or aws:profile gives, and what it may do",
     ),

@@ -16,7 +16,7 @@ ROLE = "web"
 VALUES = {
     "subnet-0123456789abcdef0": "subnet-01ab01ab01ab01ab0",
     "s3://example-golden-image-state?region=eu-west-1": "{state}",
-    "a long passphrase of your own": "a passphrase of the test's own",
+    "a long passphrase of your own": "a passphrase of this test",
 }
 """What the text says to what it is in the lab; each must occur."""
 

@@ -47,6 +47,7 @@ from pipeline.baking.diagnose import diagnose
         ),
         ("NoCredentialProviders: no valid providers in chain. Deprecated.", "refused the credentials"),
         ("No valid credential sources found", "refused the credentials"),
+        ("failed to get shared config profile, nobody", "refused the credentials"),
         (
             "get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found",
             "refused the credentials",
