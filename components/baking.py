@@ -70,6 +70,7 @@ def declare(stack: Settings, catalog: Catalog) -> Baked:
         region=stack.region,
         timeout_seconds=wanted.timeout_seconds,
         smoke_test=wanted.smoke_test,
+        allowed_skips=wanted.allowed_skips,
         environment=stack.environment,
     )
     return Baked(build, validation)

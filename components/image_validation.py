@@ -97,6 +97,7 @@ class ImageValidation(pulumi.ComponentResource):
         region: str,
         timeout_seconds: int,
         smoke_test: str | None = None,
+        allowed_skips: Mapping[str, str] | None = None,
         environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -112,6 +113,7 @@ class ImageValidation(pulumi.ComponentResource):
             region: AWS region.
             timeout_seconds: One deadline from the first look to the verdict.
             smoke_test: A command of the team's own that must succeed, or None.
+            allowed_skips: Name of a check to the reason why it may skip.
             environment: How the steps reach AWS.
             opts: Options of the component.
         """
@@ -130,6 +132,8 @@ class ImageValidation(pulumi.ComponentResource):
             "suite": suite,
             "timeoutSeconds": timeout_seconds,
             "smokeTest": smoke_test,
+            # Only where there are some: a changed plan runs the checks again.
+            **({"allowedSkips": dict(allowed_skips)} if allowed_skips else {}),
         }
         verdict = self._verdict(image_id, machines, plan, key, rules)
         self.validated = verdict.apply(evidence)

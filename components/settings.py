@@ -60,6 +60,7 @@ _VALIDATION_KEYS = (
     "encryptRoot",
     "associatePublicIp",
     "smokeTest",
+    "allowedSkips",
 )
 _FLEET_KEYS = ("instanceType", "securityGroupIds", "instanceProfile")
 
@@ -98,6 +99,7 @@ class ValidationSettings:
         public_ip: Whether they ask for a public address; None leaves it to the subnet.
         smoke_test: A command of the team's own that must succeed, or None; it finds the machines' addresses in
             GOLDEN_IMAGE_ADDRESSES.
+        allowed_skips: Name of a check (``test_web.py::test_health``) to the reason why it may skip.
     """
 
     instance_type: str
@@ -111,6 +113,7 @@ class ValidationSettings:
     encrypt_root: bool
     public_ip: bool | None
     smoke_test: str | None
+    allowed_skips: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,7 +321,20 @@ def _validation(section: Section) -> ValidationSettings:
         if section.has("associatePublicIp")
         else None,
         smoke_test=section.optional_text("smokeTest", rule=SCRIPT),
+        allowed_skips=_allowed_skips(section),
     )
+
+
+def _allowed_skips(section: Section) -> dict[str, str]:
+    values = section.mapping("allowedSkips")
+    if not all(
+        isinstance(reason, str) and reason.strip() and "::" in name for name, reason in values.items()
+    ):
+        allowed = (
+            "a mapping of a check's name, such as test_web.py::test_health, to the reason why it may skip"
+        )
+        raise section.error("allowedSkips", f"{section.name('allowedSkips')} is not valid", allowed=allowed)
+    return values
 
 
 def _fleet(section: Section) -> FleetSettings:

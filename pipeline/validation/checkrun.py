@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -14,26 +16,30 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.processes import dies_with_parent
-from pipeline.validation import results
+from pipeline.validation import completeness, results
 from pipeline.validation.clones import Clone, say
+from pipeline.validation.completeness import Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from pipeline.validation.access import Access
     from pipeline.validation.deadline import Deadline
-    from pipeline.validation.results import CheckResult
 
 CHECKS = Path("packer/checks")
+ROLES = Path("packer/ansible/roles")
+"""One folder a role; those that every image has count, too."""
+
 MARKS = {results.PASSED: "ok", results.FAILED: "FAILED", results.SKIPPED: "skipped"}
 
-# pytest's exit codes: 0 all passed, 1 some failed, 2 interrupted (also: files that cannot be collected), 5 no test.
-_RAN = (0, 1, 2, 5)
+_FOREIGN = re.compile(r"(PYTEST_|PYTHON).*|(HTTPS?|ALL|NO)_PROXY", re.IGNORECASE)
+"""Variables of the caller's that would change what pytest runs (PYTEST_ADDOPTS), whether an assertion is one
+(PYTHONOPTIMIZE), or by which way a machine is reached."""
 
 
 def run(
     clones: Sequence[Clone], *, access: Access, role: str, deadline: Deadline, folder: Path = CHECKS
-) -> list[CheckResult]:
+) -> Run:
     """Run all checks of a role on all machines.
 
     Args:
@@ -42,6 +48,9 @@ def run(
         role: Which role's checks run.
         deadline: When to give up.
         folder: Where the checks are.
+
+    Returns:
+        The run; a check that exists and has come to no result has failed.
 
     Raises:
         PipelineError: They could not be run, or did not end in time.
@@ -56,12 +65,12 @@ def run(
     names = {clone.address: str(clone) for clone in clones}
     read, write = os.pipe()
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)},
         "GOLDEN_IMAGE_ROLE": role,
         results.DESCRIPTOR_VARIABLE: str(write),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    found = []
+    done = Run()
     with (
         # A file, for nobody reads a pipe while the results come.
         tempfile.TemporaryFile("w+", errors="replace") as output,
@@ -74,15 +83,16 @@ def run(
         os.close(write)
         try:
             for line in _lines(read, deadline):
-                result = results.parse(line)
-                found.append(result)
-                where = names.get(result.address, "all machines")
-                say(f"{where}: {result.check} {MARKS[result.outcome]} ({result.seconds:.1f} s)")
+                result = done.take(json.loads(line))
+                if result:
+                    where = names.get(result.address, "all machines")
+                    say(f"{where}: {result.check} {MARKS[result.outcome]} ({result.seconds:.1f} s)")
             process.wait(deadline.remaining() or 1)
         except (TimeoutError, subprocess.TimeoutExpired):
             raise PipelineError(
                 f"the checks did not end within {deadline.seconds:.0f} s",
-                seen=f"{len(found)} results; the last: {found[-1].check}" if found else "no result",
+                seen=f"{results.name_of(done.running)[0] or 'no check'} had not ended, after "
+                f"{completeness.counts(done.results)}",
                 change="golden-image:validation.timeoutSeconds in the stack file, or the check that hangs",
             ) from None
         finally:
@@ -91,13 +101,15 @@ def run(
                 os.killpg(process.pid, signal.SIGKILL)
         output.seek(0)
         tail = output.read().splitlines()[-20:]
-    if process.returncode not in _RAN or not found:
+    if not done.results and not done.selected:
         raise PipelineError(
             f"the checks could not be run (pytest's exit status {process.returncode})",
             seen="\n".join(tail),
             change=f"{folder}/",
         )
-    return found
+    roles = {path.name for path in ROLES.iterdir()} if ROLES.is_dir() else set()
+    done.results += done.gaps(role=role, roles=roles | {role}, status=process.returncode)
+    return done
 
 
 def _lines(descriptor: int, deadline: Deadline) -> Generator[str]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from pipeline import secretscan
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, identity, imagescan
+from pipeline.validation import checkrun, completeness, floor, identity, imagescan
 from pipeline.validation.clones import Clone, say
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.validation.access import Access
     from pipeline.validation.deadline import Deadline
@@ -33,6 +33,7 @@ class Gate:
         image_id: The image.
         public_key: What its machines' user may have in authorized_keys.
         smoke_test: A team's own command, or None.
+        allowed_skips: Name of a check to the reason why it may skip.
         access: The way in.
         deadline: When to give up.
     """
@@ -41,6 +42,7 @@ class Gate:
     image_id: str
     public_key: str
     smoke_test: str | None
+    allowed_skips: Mapping[str, str]
     access: Access
     deadline: Deadline
 
@@ -63,10 +65,15 @@ class Gate:
             work.append(lambda: [self._smoke(machines)])
         with ThreadPoolExecutor(len(work)) as pool:
             done = [pool.submit(one) for one in work]
-            return [result for one in done for result in one.result()]
+            found = [result for one in done for result in one.result()]
+        return completeness.without_skips(found, self.allowed_skips)
 
     def _checks(self, clone: Clone) -> list[CheckResult]:
-        return checkrun.run([clone], access=self.access, role=self.role, deadline=self.deadline)
+        """What a team may change (packer/checks) between what it may not (the floor)."""
+        ground = floor.check(clone, access=self.access, role=self.role, deadline=self.deadline)
+        run = checkrun.run([clone], access=self.access, role=self.role, deadline=self.deadline)
+        tested = bool(self.smoke_test) or run.tests_role(self.role)
+        return [*ground, *run.results, floor.role_test(clone, self.role, tested=tested)]
 
     def _identity(self, machines: Sequence[Clone]) -> list[CheckResult]:
         script = Path(identity.SCRIPT).read_bytes()

@@ -13,7 +13,7 @@ from pipeline import aws, visible
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
 from pipeline.validation import causes as causes_module
-from pipeline.validation import report, results
+from pipeline.validation import completeness, report, results
 from pipeline.validation.access import Access
 from pipeline.validation.clones import Clone, Clones, say
 from pipeline.validation.deadline import Deadline
@@ -46,7 +46,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         plan: ``region``, ``role``, ``user``, ``address``, ``suite``, ``timeoutSeconds``, ``imageId``,
-            ``instanceIds``, ``privateKey``, and optionally ``smokeTest``.
+            ``instanceIds``, ``privateKey``, and optionally ``smokeTest`` and ``allowedSkips``.
 
     Returns:
         ``imageId``, ``role``, ``validatedAt`` (ISO 8601, UTC), ``suite``, ``checks`` (how many), ``report`` (path),
@@ -76,13 +76,14 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             image_id=plan["imageId"],
             public_key=access.public_key,
             smoke_test=plan.get("smokeTest"),
+            allowed_skips=plan.get("allowedSkips") or {},
             access=access,
             deadline=deadline,
         )
         found = gate.results(machines)
         _judge(found, machines, clones, access, image_id=plan["imageId"])
     say(
-        f"{plan['imageId']} passed {len(found)} checks on {len(machines)} "
+        f"{plan['imageId']}: {completeness.counts(found)} on {len(machines)} "
         f"{'machine' if len(machines) == 1 else 'machines'}, "
         f"{deadline.elapsed() - first_port:.1f} s after the first port answered"
     )
@@ -149,7 +150,8 @@ def _judge(
         causes = causes_module.explain([result.check for result in failed])
         names = sorted({result.check.rpartition("::")[2] for result in failed})
         raise PipelineError(
-            f"{image_id} failed {len(failed)} of {len(found)} checks: {', '.join(names)}",
+            f"{image_id} failed {len(failed)} of {len(found)} checks ({completeness.counts(found)}): "
+            f"{', '.join(names)}",
             seen="\n".join(_line(result) for result in failed[:5]),
             allowed="an image that passes every check in packer/checks/",
             change="\n".join(

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, results
+from pipeline.validation import checkrun, completeness, results
 from pipeline.validation.clones import Clone
 from pipeline.validation.deadline import Deadline
 from pipeline.validation.results import CheckResult
@@ -54,7 +54,7 @@ def run(folder: Path, seconds: float = 60) -> dict[str, CheckResult]:
     found = checkrun.run(
         [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(seconds), folder=folder
     )
-    return {result.check: result for result in found}
+    return {result.check: result for result in completeness.without_skips(found.results, {})}
 
 
 def test_results(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +64,10 @@ def test_results(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = found["test_it.py::test_good"], found["test_it.py::test_bad"]
     assert (good.outcome, good.address) == (results.PASSED, CLONE.address)
     assert (bad.outcome, bad.seen, bad.wanted) == (results.FAILED, "'hello\\n'", "'bye\\n'")
-    assert found["test_it.py::test_skipped"].outcome == results.SKIPPED
+    assert (found["test_it.py::test_skipped"].outcome, found["test_it.py::test_skipped"].seen) == (
+        results.FAILED,
+        "skipped: Skipped: not today",
+    )
     broken = found["test_it.py::test_of_nobody"]
     assert (broken.outcome, broken.address) == (results.FAILED, "")
     assert "broken check" in broken.seen
@@ -80,5 +83,104 @@ def test_no_check(folder: Path) -> None:
 
 def test_a_check_that_hangs(folder: Path) -> None:
     (folder / "test_it.py").write_text("import time\ndef test_slow():\n    time.sleep(60)\n")
-    with pytest.raises(PipelineError, match="did not end within 2 s"):
-        run(folder, seconds=2)
+    with pytest.raises(PipelineError, match="did not end within 4 s") as caught:
+        run(folder, seconds=4)
+    assert "test_it.py::test_slow had not ended" in str(caught.value)
+
+
+HEALTHY = "def test_health():\n    assert True\n"
+SICK = "def test_health():\n    assert False\n"
+
+
+def failures(folder: Path) -> dict[str, str]:
+    found = run(folder)
+    return {name: result.seen for name, result in found.items() if result.outcome == results.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("conftest", "checks", "seen"),
+    [
+        (
+            "import pytest\n@pytest.fixture(autouse=True)\ndef skip():\n    pytest.skip('no')\n",
+            SICK,
+            {"test_it.py::test_health": "skipped: Skipped: no"},
+        ),
+        (
+            "",
+            "import pytest\ndef test_a():\n    pytest.exit('enough', returncode=0)\n" + SICK,
+            {
+                "test_it.py::test_a": "it never came to a result",
+                "test_it.py::test_health": "it never came to a result",
+            },
+        ),
+        (
+            "",
+            "import os\ndef test_a():\n    os._exit(0)\n" + SICK,
+            {
+                "test_it.py::test_a": "it never came to a result",
+                "test_it.py::test_health": "it never came to a result",
+                "suite::end": "the process ended with exit status 0 before pytest's own end",
+            },
+        ),
+        (
+            "def pytest_collection_modifyitems(items):\n    items[:] = items[:1]\n",
+            HEALTHY.replace("health", "a") + SICK,
+            {"test_it.py::test_health": "deselected"},
+        ),
+        (
+            "def pytest_collection_modifyitems(items):\n    items[:] = items[:1]\n",
+            HEALTHY.replace("health", "a") + "import pytest\n@pytest.mark.role('wbe')\n" + SICK,
+            {"test_it.py::test_health": "marked for wbe"},
+        ),
+        (
+            "def pytest_sessionfinish(session):\n    session.exitstatus = 1\n",
+            HEALTHY,
+            {"suite::end": "the process ended with exit status 1 where pytest had come to 0"},
+        ),
+        (
+            "",
+            "import pytest\npytest.skip('not here', allow_module_level=True)\n",
+            {"test_it.py": "skipped: Skipped: not here"},
+        ),
+        ("", "import pytest\n@pytest.mark.xfail\n" + SICK, {"test_it.py::test_health": "skipped: "}),
+    ],
+    ids=["skip-all", "exit", "os-exit", "deselect", "misspelt-role", "status", "skip-module", "xfail"],
+)
+def test_a_verdict_that_is_cut_short_is_none(
+    folder: Path, conftest: str, checks: str, seen: dict[str, str]
+) -> None:
+    (folder / "conftest.py").write_text(conftest)
+    (folder / "test_it.py").write_text(checks)
+    (folder / "test_other.py").write_text(HEALTHY)
+    found = failures(folder)
+    for name, text in seen.items():
+        assert found[name].startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PYTEST_ADDOPTS", "-k nothing_of_this"), ("PYTHONOPTIMIZE", "1")]
+)
+def test_the_callers_environment_changes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    (folder / "test_it.py").write_text(HEALTHY.replace("health", "a") + SICK)
+    assert set(failures(folder)) == {"test_it.py::test_health"}
+
+
+def test_a_parameter_stays_in_the_name(folder: Path) -> None:
+    checks = (
+        "import pytest\n@pytest.mark.parametrize('port', [80, 443])\ndef test_port(host, port):\n    pass\n"
+    )
+    (folder / "test_it.py").write_text(checks)
+    found = run(folder)
+    assert set(found) == {"test_it.py::test_port[80]", "test_it.py::test_port[443]"}
+    assert {result.address for result in found.values()} == {CLONE.address}
+
+
+def test_a_skip_that_the_stack_allows() -> None:
+    skipped = CheckResult(check="test_a.py::test_b[1]", address="", outcome=results.SKIPPED, seconds=0)
+    allowed = completeness.without_skips([skipped], {"test_a.py::test_b": "no such hardware"})
+    assert (
+        completeness.counts([*allowed, *completeness.without_skips([skipped], {})]) == "1 failed, 1 skipped"
+    )

@@ -1,0 +1,130 @@
+"""Whether a run of pytest proves what it seems to prove: a result for every check, and an end that agrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CHECK = "suite"
+# pytest's exit codes that results must agree with: 0 all passed, 1 some failed, 2 a file could not be collected.
+AGREES = {True: (1, 2), False: (0,)}
+
+
+@dataclass
+class Run:
+    """What one run of pytest has shown so far.
+
+    Attributes:
+        roles: Id of each check that exists to the roles that it is marked for.
+        selected: Ids of those that are to run; None until that is known.
+        results: Their results.
+        done: Ids of those with a result.
+        running: Id of the one that runs now.
+        end: pytest's own exit status, once it has come to its end.
+    """
+
+    roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    selected: list[str] | None = None
+    results: list[CheckResult] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+    running: str = ""
+    end: int | None = None
+
+    def take(self, frame: Mapping[str, Any]) -> CheckResult | None:
+        """Take one line of the plugin; returns the result that it brings."""
+        if "item" in frame:
+            self.roles[frame["item"]] = tuple(frame["roles"])
+        elif "selected" in frame:
+            self.selected = list(frame["selected"])
+        elif "begun" in frame:
+            self.running = frame["begun"]
+        elif "end" in frame:
+            self.end = frame["end"]
+        else:
+            result = CheckResult(**frame["result"])
+            self.results.append(result)
+            self.done.add(frame["of"])
+            return result
+        return None
+
+    def gaps(self, *, role: str, roles: Iterable[str], status: int) -> list[CheckResult]:
+        """A failed result for everything that is missing.
+
+        Args:
+            role: Which role's checks had to run.
+            roles: The roles that exist.
+            status: The exit status of the process.
+        """
+        known = set(roles)
+        found = []
+        for nodeid, marked in self.roles.items():
+            unknown = sorted(set(marked) - known)
+            if unknown:
+                found.append(
+                    _gap(nodeid, f"marked for {', '.join(unknown)}", f"a role: {', '.join(sorted(known))}")
+                )
+        for nodeid in set(self.roles) - set(self.selected or ()):
+            marked = self.roles[nodeid]
+            if not marked or role in marked:
+                found.append(_gap(nodeid, "deselected", "a result"))
+        missing = [nodeid for nodeid in self.selected or () if nodeid not in self.done]
+        found += [_gap(nodeid, "it never came to a result", "a result") for nodeid in missing]
+        failed = any(result.outcome == FAILED for result in self.results)
+        if self.end is None or status != self.end:
+            own = "before pytest's own end" if self.end is None else f"where pytest had come to {self.end}"
+            seen = f"the process ended with exit status {status} {own}"
+            found.append(_failed(f"{CHECK}::end", seen, "checks that do not end pytest"))
+        elif status not in AGREES[failed]:
+            seen = f"exit status {status}, though {'a result' if failed else 'no result'} is a failure"
+            found.append(
+                _failed(f"{CHECK}::exit-status", seen, "an exit status that agrees with the results")
+            )
+        return found
+
+    def tests_role(self, role: str) -> bool:
+        """Whether a check that is marked for the role has passed."""
+        passed = {(result.check, result.address) for result in self.results if result.outcome == PASSED}
+        return any(role in marked and name_of(nodeid) in passed for nodeid, marked in self.roles.items())
+
+
+def without_skips(results: Iterable[CheckResult], allowed: Mapping[str, str]) -> list[CheckResult]:
+    """The results, where a check that skips has failed unless the stack allows it by its name.
+
+    Args:
+        results: Of all checks.
+        allowed: Name of a check to the reason why it may skip.
+    """
+    return [
+        result
+        if result.outcome != SKIPPED or result.check.partition("[")[0] in allowed
+        else CheckResult(
+            check=result.check,
+            address=result.address,
+            outcome=FAILED,
+            seconds=result.seconds,
+            seen=f"skipped: {result.seen}",
+            wanted="a result; or its name and a reason in golden-image:validation.allowedSkips",
+        )
+        for result in results
+    ]
+
+
+def counts(results: Iterable[CheckResult]) -> str:
+    """Such as ``24 passed, 1 skipped``."""
+    outcomes = [result.outcome for result in results]
+    numbers = {outcome: outcomes.count(outcome) for outcome in (PASSED, FAILED, SKIPPED)}
+    return ", ".join(f"{number} {outcome}" for outcome, number in numbers.items() if number) or "none"
+
+
+def _gap(nodeid: str, seen: str, wanted: str) -> CheckResult:
+    check, address = name_of(nodeid)
+    return CheckResult(check=check, address=address, outcome=FAILED, seconds=0, seen=seen, wanted=wanted)
+
+
+def _failed(check: str, seen: str, wanted: str) -> CheckResult:
+    return CheckResult(check=check, address="", outcome=FAILED, seconds=0, seen=seen, wanted=wanted)
