@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
 from pipeline import visible
 from pipeline.errors import PipelineError
@@ -167,7 +168,10 @@ class StackFile:
 
     def _config(self) -> CommentedMap:
         try:
-            whole = YAML(typ="rt").load(StringIO(self.text))
+            with warnings.catch_warnings():
+                # YAML allows an anchor's name to be used again.
+                warnings.simplefilter("ignore", ReusedAnchorWarning)
+                whole = YAML(typ="rt").load(StringIO(self.text))
         # Beside errors of its own the parser lets through what a value's conversion raises, whatever that is.
         except (YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise self._not_one(str(error)) from error
