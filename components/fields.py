@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline import visible
+from pipeline import model, visible
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ SECURITY_GROUP_ID = TextRule(r"sg-[0-9a-f]{8,17}", "a security group id: sg- and
 INSTANCE_TYPE = TextRule(r"[a-z0-9-]+\.[a-z0-9-]+", "an instance type such as t3.micro")
 USER = TextRule(r"[a-z_][a-z0-9_-]{0,31}", "a Unix user name such as ec2-user")
 OWNER = TextRule(r"self|amazon|aws-marketplace|\d{12}", "self, amazon, aws-marketplace or a 12-digit account")
-REGION = TextRule(r"[a-z]{2}(?:-[a-z]+)+-\d", "a region such as eu-west-1")
+REGION = TextRule(model.REGION, "a region such as eu-west-1")
 PROFILE = TextRule(
     r"[\w+=,.@:/-][\w+=,.@:/ -]{0,127}",
     "a profile's name of letters, digits and + = , . @ : / - _ (at most 128 characters)",

@@ -32,6 +32,8 @@ VALIDATION = "validation"
 """What machines, keys and groups of a validation are for; of TAG_PURPOSE."""
 
 POINTER_ROOT = "/golden-image"
+REGION = r"[a-z]{2}(?:-[a-z]+)+-[0-9]"
+"""Regular expression of an AWS region's name."""
 
 
 def held_tag(channel: str) -> str:

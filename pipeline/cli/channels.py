@@ -64,7 +64,10 @@ def adopt(
     stack: Annotated[str, typer.Argument(help="The stack, such as prod.")],
     *,
     version: Annotated[
-        int, typer.Option(help="The pointer's version that you have seen, as an error names it.")
+        int,
+        typer.Option(
+            min=1, max=10**9, help="The pointer's version that you have seen, as an error names it."
+        ),
     ],
     config_file: Annotated[
         Path | None, typer.Option(help="The stack's config file; default: Pulumi.STACK.yaml.")
@@ -79,8 +82,8 @@ def adopt(
     if as_json:
         print(json.dumps({"adopted": found.version, "imageId": found.image_id}))  # noqa: T201
         return
-    print(f"stack {stack} may replace {describe(found)}")  # noqa: T201
-    print("nothing else has changed; `pulumi up` writes the image that the stack asks for")  # noqa: T201
+    say(f"stack {stack} may replace {describe(found)}")
+    say("nothing else has changed; `pulumi up` writes the image that the stack asks for")
 
 
 @app.command(rich_help_panel=PEOPLE)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline import visible
 from pipeline.errors import PipelineError
+from pipeline.model import REGION
 
 if TYPE_CHECKING:
     from pipeline.catalog import Catalog
@@ -26,12 +28,19 @@ def catalog(region: str | None, profile: str | None) -> Catalog:
     """The account that the options name.
 
     Raises:
-        PipelineError: No region is given.
+        PipelineError: No region is given, or it is not a name of one.
     """
     from pipeline.catalog import Catalog  # noqa: PLC0415 - the steps do not pay for it
 
     if not region:
         raise PipelineError("no AWS region is given", change="--region, or AWS_REGION in the environment")
+    if re.fullmatch(REGION, region) is None:
+        raise PipelineError(
+            "the AWS region is not valid",
+            seen=visible.quoted(region),
+            allowed="a region such as eu-west-1",
+            change="--region, or AWS_REGION in the environment",
+        )
     return Catalog(region=region, profile=profile)
 
 
