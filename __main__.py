@@ -38,9 +38,15 @@ TOLD = 32
 
 
 def quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say nothing when the engine interrupts this program: it has told which resource failed."""
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
+    """Say nothing when the engine interrupts this program: it has told which resource failed.
+
+    By `os._exit`: at an ordinary exit the SDK's unfinished coroutine ends without its loop: Python prints a traceback.
+    """
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(TOLD)
+    sys.__excepthook__(kind, error, trace)
 
 
 def leave(message: str) -> NoReturn:
