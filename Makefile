@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 STACK  ?= dev
+PACE   ?= lab
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,7 +17,7 @@ LAB_ENV = eval "$$(python -m lab env)"
 WORKERS = --numprocesses 3 --dist loadfile --no-loadscope-reorder
 STACK_FILE = lab/stacks/Pulumi.$(STACK).yaml
 
-.PHONY: help setup demo test unit lint e2e bench lab preview up destroy rollback clean lock
+.PHONY: help setup demo test unit lint e2e sweep bench lab preview up destroy rollback clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,8 +43,11 @@ e2e: setup ## Only the end-to-end tests
 	@python -m tools.node
 	@python -m pytest $(WORKERS) tests/e2e
 
-bench: setup ## Measure against a bare packer build and an empty program
-	@python -m tests.bench
+sweep: setup ## 50 promotions and rollbacks, each with other late and stale answers (needs root; a quarter of an hour)
+	@GOLDEN_IMAGE_SEEDS=50 python -m pytest tests/e2e/test_manners.py
+
+bench: setup ## Measure against a bare packer build and an empty program (PACE=aws: as long as on AWS)
+	@python -m tests.bench --pace $(PACE)
 
 lab: setup ## Start the lab: EC2 on this machine
 	@python -m lab up

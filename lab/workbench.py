@@ -178,9 +178,9 @@ class Workbench:
         found: list[str] = httpx.get(f"{self.settings.endpoint}/lab-api/faults").json()
         return found
 
-    def set_manners(self, *names: str, seed: int = manners.SEED) -> None:
+    def set_manners(self, *names: str, seed: int = manners.SEED, pace: str = "lab") -> None:
         """Let the lab have exactly these of AWS's manners (`lab.manners`)."""
-        body = {"names": names, "seed": seed}
+        body = {"names": names, "seed": seed, "pace": pace}
         httpx.put(f"{self.settings.endpoint}/lab-api/manners", json=body).raise_for_status()
 
     def crowd(self, count: int, **tags: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import host, leftovers
+from lab import host, leftovers, manners
 from lab.settings import LabSettings
 from lab.workbench import PROJECT, Workbench, lab_of
 
@@ -43,6 +43,14 @@ def _turn(item: pytest.Item) -> int:
         return FIRST.index(name)
     return len(FIRST) if of_here(item) else len(FIRST) + 1
 
+
+MANNERS = manners.NAMES
+"""AWS's manners that the lab has in the files of `IN_MANNERS`."""
+
+IN_MANNERS = frozenset({"manners"})
+
+POLL = {"AWS_POLL_DELAY_SECONDS": "1"}
+"""Packer looks each second at what is pending, instead of each fifteen (amazon plugin, "Resource waiters")."""
 
 LABS = {"gw0": "test", "gw1": "test2", "gw2": "test3", "gw3": "test4"}
 """Which lab a worker of pytest-xdist drives; without workers it is the environment's, or the first one."""
@@ -85,14 +93,18 @@ def _started(settings: LabSettings) -> Iterator[LabSettings]:
 
 
 @pytest.fixture(scope="module")
-def bench(lab: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    """A working copy with stacks of its own, which are removed in the end.
+def bench(
+    lab: LabSettings, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Workbench]:
+    """A working copy with stacks of its own, which are removed in the end; the lab has the manners of the file.
 
     The account is everybody's, and an image that is there is adopted: a version that a file bakes is its own.
     """
     bench = make_bench(lab, tmp_path_factory.mktemp("work"))
+    bench.set_manners(*(MANNERS if request.path.stem.removeprefix("test_") in IN_MANNERS else ()))
     yield bench
     remove_stacks(bench)
+    bench.set_manners()
 
 
 def make_bench(lab: LabSettings, folder: Path) -> Workbench:
@@ -100,7 +112,7 @@ def make_bench(lab: LabSettings, folder: Path) -> Workbench:
     bench = Workbench(lab, folder / "project", echo=True)
     backend = folder / "state"
     backend.mkdir()
-    bench.env["PULUMI_BACKEND_URL"] = f"file://{backend}"
+    bench.env |= {"PULUMI_BACKEND_URL": f"file://{backend}", **POLL}
     return bench
 
 

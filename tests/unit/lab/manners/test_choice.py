@@ -1,15 +1,19 @@
 """Which manners a lab has: by name, kept over a restart."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from lab import settings
+from lab.__main__ import _choice
 from lab.errors import LabError
 from lab.manners import NAMES, Choice, kept
-from lab.manners.registry import ALL
+from lab.manners.registry import ALL, Manners
 
 
 def test_the_names_are_those_of_the_classes_and_each_has_a_source() -> None:
@@ -44,3 +48,33 @@ def test_they_change_while_the_lab_is_up(ec2: Any, manners: Callable[..., None],
     assert httpx.put(url, json=["politeness"]).status_code == 400
     manners(seed=3)
     assert httpx.get(url).json() == {"names": [], "seed": 3, "pace": "lab"}
+
+
+def test_a_lab_that_starts_again_has_the_manners_that_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "manners.json"
+    Choice.of(["throttling"]).keep(path)
+    plane: Any = SimpleNamespace(lock=threading.RLock())
+    found = Manners(plane, path)
+    assert found.choice.names == ("throttling",)
+    found.set(Choice())
+    assert Manners(plane, path).choice.names == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "pace", "found"),
+    [
+        ("", None, Choice(names=NAMES)),
+        ("none", None, Choice()),
+        ("stale-reads,pending", None, Choice(names=("stale-reads", "pending"))),
+        (None, "aws", Choice(names=("throttling", "pending"), pace="aws")),
+        (None, None, Choice(names=("throttling",))),
+    ],
+)
+def test_options_of_up_change_what_they_name(
+    names: str | None, pace: str | None, found: Choice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDEN_IMAGE_LAB_DIR", str(tmp_path))
+    lab = settings.load()
+    lab.state_dir.mkdir()
+    Choice.of(["throttling"]).keep(lab.manners_file)
+    assert _choice(lab, names, pace) == found
