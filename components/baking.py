@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.image_build import ImageBuild
 from components.image_validation import ClonePlace, CloneShape, ImageValidation
+from pipeline.baking import sizes
 from pipeline.baking import source as source_image
 from pipeline.baking.bakekey import ingredients
 from pipeline.baking.variables import split_variables, template_variables
@@ -16,6 +17,8 @@ from pipeline.secretscan import ALLOW_FILE
 from pipeline.validation.suite import suite_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from components.settings import Settings
     from pipeline.catalog import Catalog
 
@@ -43,6 +46,7 @@ def declare(stack: Settings, catalog: Catalog) -> Baked:
         PipelineError: A template variable is unknown, there are no checks, or the machines have no place.
     """
     content, access = variables_of(stack)
+    _check_sizes(stack, catalog, access)
     newest = stack.bake.rebake_on_new_source
     source = source_image.find(catalog, content, where=_where(stack)).id if newest else None
     build = ImageBuild(
@@ -83,7 +87,23 @@ def variables_of(stack: Settings, template: Path = TEMPLATE) -> tuple[dict[str, 
         PipelineError: The template has no such variable.
     """
     content, access = split_variables(stack.bake.variables, template_variables(template), where=_where(stack))
-    return {"image_role": stack.role, "source_image_architecture": stack.architecture, **content}, access
+    # The template's own default is of the other architecture.
+    size = {"instance_type": sizes.BUILDER[stack.architecture]} if stack.architecture != "x86_64" else {}
+    return (
+        {"image_role": stack.role, "source_image_architecture": stack.architecture, **content},
+        {**size, **access},
+    )
+
+
+def _check_sizes(stack: Settings, catalog: Catalog, access: Mapping[str, object]) -> None:
+    """Builder, validation machines and fleet can run the image."""
+    wanted = {
+        "golden-image:validation.instanceType": stack.validation.instance_type,
+        "golden-image:fleet.instanceType": stack.fleet.instance_type,
+    }
+    if access.get("instance_type"):
+        wanted["golden-image:bake.variables.instance_type"] = str(access["instance_type"])
+    sizes.check(catalog, wanted, architecture=stack.architecture, stack_file=stack.stack_file)
 
 
 def _where(stack: Settings) -> str:

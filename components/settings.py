@@ -62,6 +62,8 @@ _VALIDATION_KEYS = (
     "smokeTest",
     "allowedSkips",
 )
+_FAMILY = {"x86_64": "t3", "arm64": "t4g"}
+"""Architecture to the family of default instance types."""
 _FLEET_KEYS = ("instanceType", "securityGroupIds", "instanceProfile")
 
 
@@ -220,6 +222,8 @@ def parse(config: Mapping[str, str], *, stack: str) -> Settings:
     stack_file = f"Pulumi.{stack}.yaml"
     top = Section(_decoded(config, stack_file), known=_TOP_KEYS, path=f"{PROJECT}:", stack_file=stack_file)
     region, profile = provider.region_and_profile(config, stack_file)
+    architecture = top.choice("architecture", "x86_64", among=tuple(_FAMILY))
+    family = _FAMILY[architecture]
     return Settings(
         stack=stack,
         stack_file=stack_file,
@@ -229,11 +233,11 @@ def parse(config: Mapping[str, str], *, stack: str) -> Settings:
         channel=_channel(top),
         source=_source(top),
         pin=top.optional_text("image", rule=IMAGE_ID),
-        architecture=top.choice("architecture", "x86_64", among=("x86_64", "arm64")),
+        architecture=architecture,
         allowed_owners=_owners(top),
         bake=_bake(top.section("bake", known=_BAKE_KEYS)),
-        validation=_validation(top.section("validation", known=_VALIDATION_KEYS)),
-        fleet=_fleet(top.section("fleet", known=_FLEET_KEYS)),
+        validation=_validation(top.section("validation", known=_VALIDATION_KEYS), family),
+        fleet=_fleet(top.section("fleet", known=_FLEET_KEYS), family),
     )
 
 
@@ -306,9 +310,9 @@ def _bake(section: Section) -> BakeSettings:
     )
 
 
-def _validation(section: Section) -> ValidationSettings:
+def _validation(section: Section, family: str) -> ValidationSettings:
     return ValidationSettings(
-        instance_type=section.text("instanceType", "t3.micro", rule=INSTANCE_TYPE),
+        instance_type=section.text("instanceType", f"{family}.micro", rule=INSTANCE_TYPE),
         subnet_id=section.optional_text("subnetId", rule=SUBNET_ID),
         ssh_user=section.text("sshUser", "ec2-user", rule=USER),
         clones=section.integer("clones", 2, minimum=1, maximum=10),
@@ -337,9 +341,9 @@ def _allowed_skips(section: Section) -> dict[str, str]:
     return values
 
 
-def _fleet(section: Section) -> FleetSettings:
+def _fleet(section: Section, family: str) -> FleetSettings:
     return FleetSettings(
-        instance_type=section.text("instanceType", "t3.medium", rule=INSTANCE_TYPE),
+        instance_type=section.text("instanceType", f"{family}.medium", rule=INSTANCE_TYPE),
         security_group_ids=section.texts("securityGroupIds", (), rule=SECURITY_GROUP_ID),
         instance_profile=section.optional_text("instanceProfile", rule=INSTANCE_PROFILE),
     )

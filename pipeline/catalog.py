@@ -147,6 +147,19 @@ class Catalog:
                 Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             )
 
+    def architectures(self, instance_types: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Instance type to the architectures that it runs, such as ``("x86_64",)``.
+
+        Raises:
+            PipelineError: There is no such type, or AWS could not be asked.
+        """
+        with self._asking(f"look up the instance types {', '.join(instance_types)}"):
+            answer = self._ec2.describe_instance_types(InstanceTypes=list(instance_types))  # type: ignore[arg-type]
+        return {
+            found["InstanceType"]: tuple(found["ProcessorInfo"]["SupportedArchitectures"])
+            for found in answer["InstanceTypes"]
+        }
+
     def builders(self) -> list[Builder]:
         """The builders of all bakes in this account and region that have not ended.
 

@@ -116,6 +116,43 @@ def test_nothing_is_left_and_the_next_update_succeeds(
     assert len(bench.client("ec2").describe_images(Owners=["self"])["Images"]) == images + 1
 
 
+def images_of(bench: Workbench, **tags: str) -> list[dict[str, Any]]:
+    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+    found: list[dict[str, Any]] = bench.client("ec2").describe_images(Owners=["self"], Filters=filters)[
+        "Images"
+    ]
+    return found
+
+
+def test_one_interrupted_while_its_image_is_pending_leaves_nothing_that_is_adopted(bench: Workbench) -> None:
+    """Packer forgets an image that it still waits for (amazon plugin 1.3.2, 1.8.2: ebs/step_create_ami.go)."""
+    bench.set_version("3.80.0")
+    bench.set_manners("pending")
+    process = bench.start(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
+    with process:
+        read_until(process, "Waiting for AMI to become ready")
+        (unfinished,) = [
+            image for image in images_of(bench, ManagedBy="packer") if image["State"] == "pending"
+        ]
+        tags = {tag["Key"]: tag["Value"] for tag in unfinished["Tags"]}
+        assert "BakeKey" not in tags
+        to_the_group(process, signal.SIGINT)
+        assert process.stdout is not None
+        process.stdout.read()
+    assert process.returncode != 0
+    sent = time.monotonic()
+    while any(of_a_bake(bench).values()) or images_of(bench, BakeId=tags["BakeId"]):
+        assert time.monotonic() - sent < CLEAN_SECONDS
+        time.sleep(0.5)
+    bench.set_manners()
+    up = bench.up("dev")
+    assert up.status == 0
+    assert "adopting" not in up.output
+    (made,) = images_of(bench, BakeKey=tags["BakeRun"])
+    assert made["ImageId"] != unfinished["ImageId"]
+    assert bench.pointer("web", "candidate") == made["ImageId"]
+
+
 def silence(instance: str) -> None:
     """Let a machine answer nothing over SSH any more, as if its network were cut: connections stay, and are mute."""
     stopped = 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components import provider, settings
+from components import baking, provider, settings
 from pipeline.errors import PipelineError
 
 DEV = {"channel": "candidate", "from": "bake"}
@@ -30,6 +30,15 @@ def test_defaults_are_those_of_aws() -> None:
     assert found.validation.encrypt_root
     assert found.validation.allowed_cidr is None
     assert found.environment == {"AWS_REGION": "eu-west-1"}
+
+
+def test_default_sizes_follow_the_architecture() -> None:
+    for architecture, family in (("x86_64", "t3"), ("arm64", "t4g")):
+        found = parse(DEV | {"architecture": architecture})
+        assert found.validation.instance_type == f"{family}.micro"
+        assert found.fleet.instance_type == f"{family}.medium"
+        builder = baking.variables_of(found)[1].get("instance_type", "t3.medium")
+        assert builder == f"{family}.medium"
 
 
 def test_a_profile_reaches_the_steps() -> None:
