@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.channels.account import Account
 from pipeline.channels.pointer import check_plan, look
 from pipeline.channels.record import KEPT_VERSIONS
+from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         if len(found.record) >= KEPT_VERSIONS:
             # A label of a stack on the oldest version would keep SSM from taking a new one.
             pointer.unlabel(found.oldest())
+        if found.record and found.word is None:
+            # Taken over. A role that may not label is refused here, before anything has moved.
+            pointer.attach(found.record[0].version, label(pointer.stack, str(plan.get("label"))))
         account.take_tag(but=plan["imageId"])
         return {
             "imageId": plan["imageId"],

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
+import botocore.client
 import pytest
+from botocore.exceptions import ClientError
 
 from pipeline.channels import adopt, claim, pointer
 from pipeline.channels.record import KEPT_VERSIONS
@@ -50,7 +52,26 @@ def test_one_that_holds_the_image_already_also_without_state(account: Aws) -> No
     found = run(new)
     assert (found["displaces"], found["version"]) == (new, 1)
     assert account.channel(new) == "prod"
-    assert account.labels() == {1: [YS]}, "the label follows once the pointer was seen to hold the image"
+    assert account.labels() == {1: [YS, label("prod", "4e5f6a7b")]}, "taken over"
+
+
+def test_a_role_that_may_not_label_is_refused_before_anything_moves(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = account.image("old", "prod"), account.image("new")
+    account.point("prod", old)
+    before(monkeypatch, {"imageId": old, "displaces": None, "version": 0})
+    real = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def denied(self: Any, operation: str, arguments: Any) -> Any:
+        if operation == "LabelParameterVersion":
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
+        return real(self, operation, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", denied)
+    with pytest.raises(PipelineError, match="AccessDenied"):
+        run(new)
+    assert account.channel(old) == "prod"
 
 
 def test_the_earlier_image_loses_the_tag_before_the_pointer_moves(
