@@ -15,6 +15,8 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 LAB_ENV = eval "$$(python -m lab env)"
 # Three labs side by side, as much is waiting; a file's tests stay together, in the order of tests/e2e/conftest.py.
 WORKERS = --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Which cases of the sweep of faults are tried; the same number tries the same ones.
+export GOLDEN_IMAGE_SEED ?= $(shell date +%j%H%M)
 STACK_FILE = lab/stacks/Pulumi.$(STACK).yaml
 
 .PHONY: help setup demo test unit lint e2e sweep bench lab preview up destroy rollback clean lock
@@ -31,6 +33,7 @@ demo: setup ## Show the whole life of an image, on this machine, for real (a few
 test: setup ## Lint, unit tests and, with root on Linux, end-to-end tests in the lab
 	@python -m tools.node
 	@python -m tools.checks
+	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@python -m pytest $(WORKERS)
 
 unit: setup ## Only the unit tests
@@ -41,10 +44,11 @@ lint: setup ## Only the linters
 
 e2e: setup ## Only the end-to-end tests
 	@python -m tools.node
+	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@python -m pytest $(WORKERS) tests/e2e
 
-sweep: setup ## 50 promotions and rollbacks, each with other late and stale answers (needs root; a quarter of an hour)
-	@GOLDEN_IMAGE_SEEDS=50 python -m pytest tests/e2e/test_manners.py
+sweep: setup ## 50 promotions with late and stale answers, then each call of one struck by each fault (needs root; two hours)
+	@GOLDEN_IMAGE_SEEDS=50 GOLDEN_IMAGE_SWEEP=all python -m pytest tests/e2e/test_manners.py tests/e2e/test_sweep.py
 
 bench: setup ## Measure against a bare packer build and an empty program (PACE=aws: as long as on AWS)
 	@python -m tests.bench --pace $(PACE)
