@@ -43,7 +43,7 @@ def looked() -> Finding:
 def test_all_that_a_killed_bake_leaves(ec2: Any, tags: dict[str, str]) -> None:
     left = image(ec2, "web-1", "pending", **tags)
     builder = ec2.run_instances(
-        ImageId=left,
+        ImageId=image(ec2, "source"),
         InstanceType="t3.micro",
         MinCount=1,
         MaxCount=1,
