@@ -132,3 +132,37 @@ def test_two_promotions_at_once(account: Account, lab: LabSettings, tmp_path_fac
     account.check(mine)
     assert promote(other, mine).status == 0, "taken over by pinning what is there"
     remove_stacks(other)
+
+
+def test_pages_of_a_proxy_half_answers_and_faults_of_the_server_pass(account: Account) -> None:
+    new = next(image for image in account.images if image != account.bench.pointer(ROLE, CHANNEL))
+    account.bench.set_faults(
+        fault("GetParameterHistory", "html"),
+        fault("GetParameterHistory", "cut"),
+        fault("LabelParameterVersion", "cut"),
+        fault("GetParametersByPath", "html", times=2),
+        fault("DescribeParameters", "error", code="InternalServerError", status=500, times=3),
+        fault("DescribeImages", "html"),
+        fault("DescribeImages", "cut"),
+    )
+    run = promote(account.bench, new)
+    assert run.status == 0
+    assert "Traceback" not in run.output
+    assert len(account.bench.struck()) == 10
+    account.check(new)
+
+
+def test_a_proxy_that_stays_is_one_error(account: Account) -> None:
+    old = account.bench.pointer(ROLE, CHANNEL)
+    new = next(image for image in account.images if image != old)
+    configure(account.bench, new)
+    account.bench.set_faults(fault("GetParameterHistory", "html", times=1000))
+    run = account.bench.preview(STACK)
+    assert run.status != 0
+    assert "what answered was not AWS" in run.output
+    assert "HTTPS_PROXY" in run.output
+    assert "Traceback" not in run.output
+    account.bench.set_faults()
+    assert old is not None
+    assert promote(account.bench, old).status == 0
+    account.check(old)
