@@ -10,7 +10,7 @@ from pipeline import secretscan
 from pipeline.baking import packer, source
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
-from pipeline.model import TAG_GIT_COMMIT, TAG_SOURCE_IMAGE
+from pipeline.model import TAG_BAKE_KEY, TAG_GIT_COMMIT, TAG_SOURCE_IMAGE
 from pipeline.patience import LONG
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 BUILDER_GRACE_MINUTES = 20
 """How much longer than its bake a builder may run before it stops itself: Packer's clean-up takes ten at the most."""
+
+LAG_SECONDS = 10.0
+"""How long a read of the image may lag behind the writes of its tags."""
 
 
 def run(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +83,8 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             raise PipelineError(
                 f"Packer made no image in {region}", seen=str(artifact.images), change="packer/image.pkr.hcl"
             )
-        image = catalog.image(image_id)
+        # Its tags are the last that Packer writes, and a read may lag behind.
+        image = catalog.image_once(image_id, _complete, seconds=LAG_SECONDS)
         if image is None:
             raise PipelineError(
                 f"{image_id}, which Packer has just made, is not there",
@@ -101,7 +105,8 @@ def _finished(catalog: Catalog, image: Image, key: str) -> Image:
     first = _existing(catalog, key)
     if first is None:
         catalog.finish(image, key)
-        # Two may have looked in the same moment.
+        # Two may have looked in the same moment. Once the key shows here, one that came before it does, too.
+        catalog.image_once(image.id, lambda shown: TAG_BAKE_KEY in shown.tags, seconds=LAG_SECONDS)
         first = _existing(catalog, key)
     if first is not None and first.id != image.id:
         packer.say(
@@ -110,6 +115,10 @@ def _finished(catalog: Catalog, image: Image, key: str) -> Image:
         )
         return first
     return image
+
+
+def _complete(image: Image) -> bool:
+    return image.state == "available" and TAG_SOURCE_IMAGE in image.tags
 
 
 def _refuse_secrets() -> None:

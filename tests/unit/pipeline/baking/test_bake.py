@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.client
 import pytest
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
@@ -120,6 +121,11 @@ def run_id(monkeypatch: pytest.MonkeyPatch) -> str:
     return "run-1"
 
 
+@pytest.fixture(autouse=True)
+def _reads_that_do_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bake, "LAG_SECONDS", 0.1)
+
+
 @pytest.fixture
 def source(aws: None) -> None:
     register_source("source-1")
@@ -137,6 +143,32 @@ class TestRun:
         assert result["packerRunUuid"] == "run-1"
         assert result["sourceImage"] == "ami-source"
         assert f"building {KEY}" in capfd.readouterr().err
+
+    def test_reads_that_lag_behind_what_packer_wrote(
+        self, fake_packer: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = fake_packer(WRITE_MANIFEST)
+        image_id = register("web-base-1", SourceImage="ami-source")
+        (folder / "image").write_text(image_id)
+        original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+        earlier: list[Callable[[dict[str, Any]], None]] = [
+            lambda answer: answer.update(Images=[]),
+            lambda answer: answer["Images"][0].update(State="pending"),
+            lambda answer: answer["Images"][0].update(Tags=[]),
+        ]
+
+        def call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+            answer = original(client, operation, arguments)
+            if operation == "DescribeImages" and arguments.get("ImageIds") == [image_id] and earlier:
+                earlier.pop(0)(answer)
+            return answer
+
+        monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+        monkeypatch.setattr(bake, "LAG_SECONDS", 10.0)
+        result = bake.run(plan())
+        assert result["imageId"] == image_id
+        assert result["sourceImage"] == "ami-source"
+        assert not earlier
 
     def test_passes_all_variables_but_unset_ones(self, fake_packer: Callable[[str], Path]) -> None:
         folder = fake_packer("(here / 'seen').write_text(json.dumps(sorted(variables)))" + WRITE_MANIFEST)
