@@ -36,7 +36,11 @@ STATUS_DOWN = 3
 def up(
     names: Annotated[
         str,
-        typer.Argument(metavar="[NAME,…]", help="With --manners: only these, or none.", show_default=False),
+        typer.Argument(
+            metavar="[NAME,…]",
+            help=f"With --manners: only these of {', '.join(manners.NAMES)}; or none.",
+            show_default=False,
+        ),
     ] = "",
     *,
     with_manners: Annotated[

@@ -152,7 +152,8 @@ class DataPlane:
                 f"{self._settings.subnet}: nothing may connect there",
                 hint=f"launch it in the subnet {lab_settings.SUBNET_ID}",
             )
-        key = ec2().key_pairs.get(instance.key_name) if instance.key_name else None
+        with self._control():  # a read of the past has other objects in their place for a moment
+            key = ec2().key_pairs.get(instance.key_name) if instance.key_name else None
         return Seed(
             instance_id=instance.id,
             address=address,
