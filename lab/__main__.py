@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-import shutil
 import sys
 from dataclasses import asdict
 from typing import Annotated
@@ -97,7 +96,7 @@ def redhat(
 
 def _running() -> lab_settings.LabSettings:
     settings = lab_settings.load()
-    if keeper.running(settings) is None:
+    if not keeper.running(settings):
         raise LabError(f"the lab {settings.name!r} is not up", hint="start it with: make lab")
     return settings
 
@@ -108,15 +107,14 @@ def down() -> None:
     settings = lab_settings.load()
     was_up = keeper.down(settings)
     print(f"lab {settings.name}: {'stopped' if was_up else 'was not up'}")
-    _report(settings)
+    leftovers.refuse(settings)
 
 
 @app.command()
 def reset() -> None:
     """Stop the lab and forget everything it knew; the base image stays in the cache."""
     settings = lab_settings.load()
-    keeper.down(settings)
-    shutil.rmtree(settings.state_dir, ignore_errors=True)
+    keeper.reset(settings)
     print(f"lab {settings.name}: stopped, and {settings.state_dir} removed")
 
 
@@ -126,7 +124,7 @@ def status(
 ) -> None:
     """Say whether the lab is up, and what of it is on this host."""
     settings = lab_settings.load()
-    is_up = keeper.running(settings) is not None
+    is_up = keeper.running(settings)
     found = leftovers.find(settings)
     chosen = manners.kept(settings.manners_file)
     if as_json:
@@ -140,15 +138,6 @@ def status(
         print(f"  {'pace':<15} {chosen.pace}")
     if not is_up:
         raise typer.Exit(STATUS_LEFT_BEHIND if any(found.values()) else STATUS_DOWN)
-
-
-def _report(settings: lab_settings.LabSettings) -> None:
-    left = {kind: names for kind, names in leftovers.find(settings).items() if names}
-    if left:
-        raise LabError(
-            "the lab left something behind: " + "; ".join(f"{k} {', '.join(v)}" for k, v in left.items()),
-            hint=f"see {settings.log_file}",
-        )
 
 
 @app.command()

@@ -15,7 +15,7 @@ from moto.iam.models import iam_backends
 from moto.ssm.models import ParameterDict, ssm_backends
 from moto.sts.models import sts_backends
 
-from lab import base_image, redhat_like
+from lab import base_image, kept, redhat_like
 from lab import settings as lab_settings
 from lab.dataplane import ec2
 from lab.disks import ROOT_DEVICE
@@ -161,14 +161,16 @@ def restore(state: bytes) -> Any:
 
 def save(path: Path) -> None:
     """Write the state of all services, in one piece or not at all."""
-    new = path.with_suffix(".new")
-    new.write_bytes(dump())
-    new.rename(path)
+    kept.write(path, dump())
 
 
 def load(path: Path) -> None:
-    """Take up the state that `save` wrote."""
-    _take(restore(path.read_bytes()))
+    """Take up the state that `save` wrote.
+
+    Raises:
+        LabError: It is cut or broken.
+    """
+    _take(kept.read(path, restore))
     pending.settle()
 
 

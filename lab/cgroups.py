@@ -69,6 +69,16 @@ def remove(group: str) -> None:
                 Path(folder).rmdir()
 
 
+def processes(group: str) -> list[int]:
+    """Those in `group` and below it, as seen from here."""
+    found: set[int] = set()
+    for root in hierarchies():
+        for folder, _, _ in os.walk(root / group):
+            with contextlib.suppress(OSError):  # a group may go meanwhile
+                found.update(map(int, (Path(folder) / "cgroup.procs").read_text().split()))
+    return sorted(found)
+
+
 def exists(group: str) -> bool:
     """Whether any hierarchy has `group`."""
     return any((root / group).is_dir() for root in hierarchies())

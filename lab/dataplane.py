@@ -20,6 +20,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, StateReason
 
+from lab import kept
 from lab import settings as lab_settings
 from lab.errors import LabError
 from lab.machine import Machine
@@ -73,7 +74,7 @@ class DataPlane:
         self._index = settings.machines_dir / "machines.json"
         settings.machines_dir.mkdir(parents=True, exist_ok=True)
         if self._index.exists():
-            for instance_id, layers in json.loads(self._index.read_text()).items():
+            for instance_id, layers in kept.read(self._index, json.loads).items():
                 self._machines[instance_id] = self._make(instance_id, layers)
 
     def _make(self, instance_id: str, layers: list[str]) -> Machine:
@@ -88,9 +89,8 @@ class DataPlane:
         )
 
     def _save(self) -> None:
-        new = self._index.with_suffix(".new")
-        new.write_text(json.dumps({key: machine.layers for key, machine in self._machines.items()}))
-        new.rename(self._index)
+        layers = {key: machine.layers for key, machine in self._machines.items()}
+        kept.write(self._index, json.dumps(layers).encode())
 
     def reconcile(self) -> None:
         """Bring machines and layers to what the control plane says; returns when they are there."""

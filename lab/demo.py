@@ -1,11 +1,10 @@
 """`make demo`: the whole life of an image on this machine, with the real tools.
 
-Exit status: 0 all steps did what they should · 1 one did not.
+Exit status: 0 all steps did what they should · 1 one did not, or the demo's lab is in use · 130 interrupted.
 """
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sys
 import time
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from lab import environment, keeper, leftovers
+from lab import reserved
 from lab.errors import LabError
 from lab.workbench import Run, Workbench, lab_of
 from pipeline.processes import hear
@@ -25,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from lab.settings import LabSettings
+
+INTERRUPTED = 130
+"""Exit status after an interruption, as a shell reports SIGINT."""
 
 ROLE = "web"
 HEALTH = r"^(\s*return) 200 (\"ok|'ok)"
@@ -145,12 +146,6 @@ def show(rows: list[Row]) -> None:
     Console(width=None if sys.stdout.isatty() else 150).print(table)
 
 
-def clear(settings: LabSettings) -> None:
-    """Stop the demo's lab and forget all of it."""
-    keeper.down(settings)
-    shutil.rmtree(settings.state_dir, ignore_errors=True)
-
-
 def _interrupted(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
@@ -160,13 +155,26 @@ def main() -> int:
     hear(signal.SIGINT, signal.SIGTERM)
     settings = lab_of("demo")
     signal.signal(signal.SIGTERM, _interrupted)
-    demo: Demo | None = None
+    rows: list[Row] = []
     try:
-        clear(settings)
         print("starting a lab of the demo's own: EC2 on this machine", flush=True)
-        keeper.up(settings)
-        environment.install_plugins(settings)
-        demo = Demo(Workbench(settings, settings.state_dir / "project", echo=True))
+        with reserved.own(settings, wait=False):
+            status = _tell(Demo(Workbench(settings, settings.state_dir / "project", echo=True), rows))
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    if rows:
+        show(rows)
+    print("the lab is gone: no process, mount, bridge, nftables table or control group of it is left")
+    return status
+
+
+def _tell(demo: Demo) -> int:
+    """All steps, and the exit status that they come to."""
+    try:
         story(demo)
         status = 0
     except LabError as error:
@@ -174,22 +182,8 @@ def main() -> int:
         status = 1
     except KeyboardInterrupt:
         print("interrupted: clearing up", file=sys.stderr)
-        status = 130
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the clearing up is not to be interrupted
-    if status == 0 or demo is not None:
-        print(flush=True)
-    try:
-        clear(settings)
-        left = {kind: names for kind, names in leftovers.find(settings).items() if names}
-    except LabError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if left:
-        print(f"error: the lab left {left} behind", file=sys.stderr)
-        return 1
-    if demo is not None and demo.rows:
-        show(demo.rows)
-        print("the lab is gone: no process, mount, bridge, nftables table or control group of it is left")
+        status = INTERRUPTED
+    print(flush=True)
     return status
 
 

@@ -9,47 +9,72 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
-from lab import base_image, cgroups, host, network, switches
+from lab import base_image, cgroups, host, leftovers, network, switches
 from lab import settings as lab_settings
 from lab.errors import LabError
+from lab.held import Held
 from pipeline.processes import ENDING, hear
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from lab.settings import LabSettings
 
 STOP_SECONDS = 90.0
+POLL_SECONDS = 0.1
 
 
-def _pid_file(settings: LabSettings) -> Path:
-    return settings.state_dir / "keeper.json"
+class Part(IntEnum):
+    """What there is of a lab that is up."""
+
+    KEEPER = 0
+    SERVER = 1
+    ANSWERS = 2
+    """Held by the server from its first answer to its last."""
 
 
-def running(settings: LabSettings) -> psutil.Process | None:
-    """The keeper of a lab that is up; None if there is none.
+def parts(settings: LabSettings) -> Held:
+    """Who is there of a lab. Beside the lab's folder, which `reset` removes."""
+    return Held(settings.state_dir.with_suffix(".parts"))
 
-    A process id alone may have been given to somebody else's process since, so its start time counts too.
-    """
-    path = _pid_file(settings)
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text())
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(record["pid"])
-        if process.create_time() == record["created"] and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    return None
+
+def running(settings: LabSettings) -> bool:
+    """Whether a lab is up and answers."""
+    return parts(settings).holder(Part.ANSWERS) is not None
+
+
+def _processes(settings: LabSettings) -> dict[Part, int]:
+    """Those of the lab that are there, also while it starts or stops."""
+    there = {part: parts(settings).holder(part) for part in (Part.KEEPER, Part.SERVER)}
+    return {part: pid for part, pid in there.items() if pid is not None}
+
+
+@contextmanager
+def _turn(settings: LabSettings) -> Iterator[None]:
+    """One command at a time starts, stops or removes a lab; the others wait."""
+    path = settings.state_dir.with_suffix(".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(
+                f"lab {settings.name}: waiting for another command that starts or stops it", file=sys.stderr
+            )
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def clear(settings: LabSettings) -> None:
@@ -58,11 +83,16 @@ def clear(settings: LabSettings) -> None:
     if network.is_last(settings):
         switches.put_back(settings)
     cgroups.remove(settings.cgroup)
-    _pid_file(settings).unlink(missing_ok=True)
+
+
+def _require_host(hint: str) -> None:
+    problem = host.missing_requirement()
+    if problem:
+        raise LabError(problem, hint=hint)
 
 
 def up(settings: LabSettings) -> bool:
-    """Start the lab and wait until it answers.
+    """Start the lab and wait until it answers; one that is being stopped is waited for.
 
     Returns:
         False if it was up already.
@@ -70,14 +100,12 @@ def up(settings: LabSettings) -> bool:
     Raises:
         LabError: The host cannot run it, or it did not start.
     """
-    problem = host.missing_requirement()
-    if problem:
-        raise LabError(problem, hint="run it as root on a Debian 12 or Ubuntu host")
-    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (settings.state_dir / "start.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two starts at once: the second finds the first one's lab
+    _require_host("run it as root on a Debian 12 or Ubuntu host")
+    with _turn(settings):
+        _wait(settings, until=lambda: running(settings) or not _processes(settings), what="start or end")
         if running(settings):
             return False
+        settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         host.check(settings)
         network.check(settings)
         clear(settings)
@@ -97,8 +125,13 @@ def _start(settings: LabSettings) -> None:
             pass_fds=[ready_write], start_new_session=True,
         )  # fmt: skip
     os.close(ready_write)
-    with os.fdopen(ready_read, "rb") as ready:
-        answer = ready.readline()  # ends with the lab's word, or with the death of both processes
+    try:
+        with os.fdopen(ready_read, "rb") as ready:
+            answer = ready.readline()  # ends with the lab's word, or with the death of both processes
+    except BaseException:
+        keeper.terminate()
+        keeper.wait(STOP_SECONDS)
+        raise
     if not answer:
         keeper.wait(STOP_SECONDS)
         with settings.log_file.open("rb") as log:
@@ -107,6 +140,18 @@ def _start(settings: LabSettings) -> None:
         raise LabError(
             "the lab did not start:\n  " + "\n  ".join(tail), hint=f"the whole log: {settings.log_file}"
         )
+
+
+def _wait(settings: LabSettings, *, until: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while not until():
+        if time.monotonic() > deadline:
+            pids = " ".join(map(str, [*_processes(settings).values(), *cgroups.processes(settings.cgroup)]))
+            raise LabError(
+                f"the lab (process {pids}) did not {what} within {STOP_SECONDS:.0f} s",
+                hint=f"see {settings.log_file}; kill -KILL {pids} ends it",
+            )
+        time.sleep(POLL_SECONDS)
 
 
 def down(settings: LabSettings) -> bool:
@@ -118,22 +163,49 @@ def down(settings: LabSettings) -> bool:
     Raises:
         LabError: It did not end in time.
     """
-    problem = host.missing_requirement()
-    if problem:
-        raise LabError(problem, hint="run it as root on the host that runs the lab")
-    keeper = running(settings)
-    if keeper is not None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            keeper.terminate()
-            try:
-                keeper.wait(STOP_SECONDS)
-            except psutil.TimeoutExpired as error:
-                raise LabError(
-                    f"the lab (process {keeper.pid}) did not end within {STOP_SECONDS:.0f} s",
-                    hint=f"see {settings.log_file}; kill -KILL {keeper.pid} ends it",
-                ) from error
+    _require_host("run it as root on the host that runs the lab")
+    with _turn(settings):
+        return _stop(settings)
+
+
+def _stop(settings: LabSettings) -> bool:
+    there = _processes(settings)
+    if Part.KEEPER in there:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(there[Part.KEEPER], signal.SIGTERM)
+    # A server whose keeper was killed ends by itself, and the kernel ends the machines of one that was killed.
+    _wait(
+        settings,
+        until=lambda: not _processes(settings) and not cgroups.processes(settings.cgroup),
+        what="end",
+    )
     clear(settings)
-    return keeper is not None
+    return bool(there)
+
+
+def reset(settings: LabSettings) -> None:
+    """Stop the lab and remove its folder, whatever is in it.
+
+    Raises:
+        LabError: It did not end in time, or something of it is left.
+    """
+    _require_host("run it as root on the host that runs the lab")
+    with _turn(settings):
+        _stop(settings)
+        mounts = leftovers.find(settings)["mounts"]
+        if mounts:
+            raise LabError(
+                f"{', '.join(mounts)}: still mounted", hint="umount, before all below it is removed"
+            )
+        try:
+            if settings.state_dir.is_dir() and not settings.state_dir.is_symlink():
+                shutil.rmtree(settings.state_dir)
+            else:
+                settings.state_dir.unlink(missing_ok=True)
+        except OSError as error:
+            raise LabError(
+                f"{settings.state_dir} cannot be removed: {error}", hint="remove it by hand"
+            ) from error
 
 
 def keep(ready_write: int) -> int:
@@ -141,6 +213,18 @@ def keep(ready_write: int) -> int:
     hear(*ENDING)
     settings = lab_settings.load()
     server_read, keeper_write = os.pipe()
+    lifelines = [keeper_write]
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        # The server sees the pipe close, stops the machines in order, and ends.
+        while lifelines:
+            os.close(lifelines.pop())
+
+    signal.signal(signal.SIGTERM, end)
+    held = parts(settings)
+    if not held.take(Part.KEEPER):
+        print(f"lab: {settings.name} has a keeper already", file=sys.stderr)
+        return 1
     status = 1
     try:
         network.up(settings)
@@ -154,16 +238,7 @@ def keep(ready_write: int) -> int:
         )  # fmt: skip
         os.close(server_read)
         os.close(ready_write)
-
-        def end(_signal: int, _frame: FrameType | None) -> None:
-            # The server sees the pipe close, stops the machines in order, and ends.
-            with contextlib.suppress(OSError):
-                os.close(keeper_write)
-
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, end)
-        me = psutil.Process()
-        _pid_file(settings).write_text(json.dumps({"pid": me.pid, "created": me.create_time()}))
         status = server.wait()
     except LabError as error:
         print(error, file=sys.stderr)

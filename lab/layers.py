@@ -13,6 +13,8 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lab import kept
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -43,7 +45,7 @@ class LayerStore:
         folder.mkdir(parents=True, exist_ok=True)
         store = cls(folder, base)
         if store._index.exists():
-            store.images = json.loads(store._index.read_text())
+            store.images = kept.read(store._index, json.loads)
         return store
 
     @property
@@ -51,9 +53,7 @@ class LayerStore:
         return self.folder / "images.json"
 
     def _save(self) -> None:
-        new = self._index.with_suffix(".new")
-        new.write_text(json.dumps(self.images, indent=1))
-        new.rename(self._index)
+        kept.write(self._index, json.dumps(self.images, indent=1).encode())
 
     def path(self, layer: str) -> Path:
         """Folder of a layer."""

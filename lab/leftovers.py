@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from lab import cgroups, network
+from lab.errors import LabError
 
 if TYPE_CHECKING:
     from lab.settings import LabSettings
@@ -26,6 +27,20 @@ def find(settings: LabSettings) -> dict[str, list[str]]:
         "nftables table": [settings.nft_table] if network.table_exists(settings) else [],
         "control groups": [settings.cgroup] if cgroups.exists(settings.cgroup) else [],
     }
+
+
+def refuse(settings: LabSettings) -> None:
+    """Insist that nothing of a lab is left.
+
+    Raises:
+        LabError: Something is.
+    """
+    left = {kind: names for kind, names in find(settings).items() if names}
+    if left:
+        raise LabError(
+            "the lab left something behind: " + "; ".join(f"{k} {', '.join(v)}" for k, v in left.items()),
+            hint=f"see {settings.log_file}",
+        )
 
 
 def _processes(settings: LabSettings) -> list[str]:

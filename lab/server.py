@@ -14,24 +14,33 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from lab import network, switches
+from lab import keeper, network, switches
 from lab import settings as lab_settings
+from lab.errors import LabError
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from lab.settings import LabSettings
 
 log = logging.getLogger("lab")
 
 READY = b"ready\n"
 
 
-def serve(keeper_pipe: int, ready_pipe: int) -> None:
+def serve(settings: LabSettings, keeper_pipe: int, ready_pipe: int) -> None:
     """Answer API calls until the keeper's end of `keeper_pipe` closes or SIGTERM comes.
 
     Args:
+        settings: The lab.
         keeper_pipe: Read end of a pipe that the keeper holds open as long as it lives.
         ready_pipe: Write end; gets `READY` once calls are answered.
+
+    Raises:
+        LabError: The lab cannot start.
     """
+    held = keeper.parts(settings)
+    held.take(keeper.Part.SERVER)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     # systemd-nspawn keeps its run-time files under /run; the host's is not touched.
@@ -49,7 +58,6 @@ def serve(keeper_pipe: int, ready_pipe: int) -> None:
     from lab.controlplane import ControlPlane  # noqa: PLC0415
     from lab.layers import LayerStore  # noqa: PLC0415
 
-    settings = lab_settings.load()
     state = settings.state_dir / "account.state"
     store = LayerStore.open(settings.layers_dir, base_image.ensure())
     if state.exists():
@@ -67,10 +75,12 @@ def serve(keeper_pipe: int, ready_pipe: int) -> None:
 
     signal.signal(signal.SIGTERM, end)
     threading.Thread(target=_end_with, args=(keeper_pipe,), daemon=True).start()
+    held.take(keeper.Part.ANSWERS)
     os.write(ready_pipe, READY)
     os.close(ready_pipe)
     log.info("the lab answers on %s", settings.endpoint)
     server.serve_forever()
+    held.release(keeper.Part.ANSWERS)
     control.finish()
     control.machines.power_off()
     control.save()
@@ -87,4 +97,7 @@ def _end_with(keeper_pipe: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), int(sys.argv[2]))
+    try:
+        serve(lab_settings.load(), int(sys.argv[1]), int(sys.argv[2]))
+    except LabError as error:
+        sys.exit(f"error: {error}")

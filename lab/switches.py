@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lab import kept
 
 if TYPE_CHECKING:
     from lab.settings import LabSettings
@@ -29,7 +32,7 @@ def turn(settings: LabSettings, least: dict[Path, int] = LEAST) -> None:
     before = {str(switch): int(switch.read_text()) for switch in least}
     record = _record(settings)
     if not record.exists():
-        record.write_text(json.dumps(before))
+        kept.write(record, json.dumps(before).encode())
     for switch, value in least.items():
         if before[str(switch)] < value:
             switch.write_text(f"{value}\n")
@@ -38,7 +41,14 @@ def turn(settings: LabSettings, least: dict[Path, int] = LEAST) -> None:
 def put_back(settings: LabSettings) -> None:
     """Put back what `turn` changed; only for the last lab on this host."""
     record = _record(settings)
-    if record.exists():
-        for switch, value in json.loads(record.read_text()).items():
-            Path(switch).write_text(f"{value}\n")
-        record.unlink()
+    if not record.exists():
+        return
+    try:
+        before = json.loads(record.read_bytes())
+    except ValueError:
+        turned = ", ".join(map(str, LEAST))
+        print(f"lab: {record} is cut or broken: these stay as the lab turned them: {turned}", file=sys.stderr)
+        before = {}
+    for switch, value in before.items():
+        Path(switch).write_text(f"{value}\n")
+    record.unlink()

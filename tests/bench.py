@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import signal
 import statistics
 import sys
@@ -21,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from ruamel.yaml import YAML
 
-from lab import keeper, leftovers
-from lab.environment import KEY, install_plugins
+from lab import reserved
+from lab.environment import KEY
 from lab.errors import LabError
 from lab.manners import PACES
 from lab.workbench import Machine, Run, Workbench, lab_of
@@ -239,26 +238,16 @@ def main() -> int:
     done: list[Comparison] = []
     status = 0
     try:
-        keeper.down(settings)
-        shutil.rmtree(settings.state_dir, ignore_errors=True)
-        keeper.up(settings)
-        install_plugins(settings)
-        work = settings.state_dir / "bench"
-        work.mkdir()
-        bench = Workbench(settings, work / "project", echo=False)
-        bench.set_manners(pace=pace)
-        for measure in MEASUREMENTS:
-            print(f"measuring: {(measure.__doc__ or '').rstrip('.')} …", flush=True)  # noqa: T201
-            done.append(measure(bench))
+        with reserved.own(settings, wait=False):
+            work = settings.state_dir / "bench"
+            work.mkdir()
+            bench = Workbench(settings, work / "project", echo=False)
+            bench.set_manners(pace=pace)
+            for measure in MEASUREMENTS:
+                print(f"measuring: {(measure.__doc__ or '').rstrip('.')} …", flush=True)  # noqa: T201
+                done.append(measure(bench))
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        status = 1
-    finally:
-        keeper.down(settings)
-        shutil.rmtree(settings.state_dir, ignore_errors=True)
-    left = [name for names in leftovers.find(settings).values() for name in names]
-    if left:
-        print(f"error: the lab left {left} behind", file=sys.stderr)  # noqa: T201
         status = 1
     show(done)
     return status

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab import keeper
-from lab.environment import install_plugins
+from lab import reserved
 from lab.workbench import PROJECT, Run, Workbench, lab_of
 from pipeline.catalog import Catalog
 from pipeline.processes import hear
@@ -106,17 +104,10 @@ def main() -> int:
     """Record in a lab of its own, which is gone afterwards."""
     hear(signal.SIGINT, signal.SIGTERM)
     settings = lab_of("bench")
-    try:
-        keeper.down(settings)
-        shutil.rmtree(settings.state_dir, ignore_errors=True)
-        keeper.up(settings)
-        install_plugins(settings)
+    with reserved.own(settings, wait=False):
         bench = Workbench(settings, Path(settings.state_dir) / "record", echo=False)
         os.environ.update({name: bench.env[name] for name in bench.env if name.startswith("AWS_")})
         story(bench)
-    finally:
-        keeper.down(settings)
-        shutil.rmtree(settings.state_dir, ignore_errors=True)
     return 0
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lab.errors import LabError
+from lab.kept import read, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,9 +71,9 @@ class Choice:
 
     def keep(self, path: Path) -> None:
         """Write it to a file, for the next start."""
-        path.write_text(json.dumps(asdict(self)))
+        write(path, json.dumps(asdict(self)).encode())
 
 
 def kept(path: Path) -> Choice:
     """What `Choice.keep` wrote; none are on if it never did."""
-    return Choice.of(json.loads(path.read_text())) if path.exists() else Choice()
+    return read(path, lambda data: Choice.of(json.loads(data))) if path.exists() else Choice()

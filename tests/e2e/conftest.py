@@ -1,6 +1,5 @@
 """A lab of the tests' own, and working copies of the project to drive in it."""
 
-import fcntl
 import json
 import os
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import host, leftovers, manners
+from lab import host, leftovers, manners, reserved
 from lab.settings import LabSettings
 from lab.workbench import PROJECT, Workbench, lab_of
 
@@ -80,10 +79,8 @@ def lab() -> Iterator[LabSettings]:
     """A lab that is up, new and empty."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     settings = lab_of(LABS[worker] if worker else os.environ.get("GOLDEN_IMAGE_LAB", "test"))
-    settings.state_dir.parent.mkdir(parents=True, exist_ok=True)
-    with settings.state_dir.with_suffix(".tests").open("w") as turn:
-        # Two test runs on one machine, in two checkouts, would wipe each other's lab.
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    # Two test runs on one machine, in two checkouts, would wipe each other's lab.
+    with reserved.reserved(settings, wait=True):
         yield from _started(settings)
 
 

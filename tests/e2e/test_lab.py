@@ -1,18 +1,23 @@
 """Starting and stopping a lab, also on top of one that runs, crashed, or whose place is taken."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from lab import environment, keeper, leftovers, reserved
 from lab import settings as lab_settings
 from lab.settings import LabSettings
+from lab.workbench import PROJECT
 from tests.e2e.conftest import lab_command, wipe
 
 NAME = "spare"
@@ -23,9 +28,10 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[LabSettings]:
     """Settings of a lab that is down, beside the one of the session."""
     monkeypatch.setenv("GOLDEN_IMAGE_LAB", NAME)
     settings = lab_settings.load()
-    wipe(settings)
-    yield settings
-    wipe(settings)
+    with reserved.reserved(settings, wait=True):
+        wipe(settings)
+        yield settings
+        wipe(settings)
 
 
 def status() -> tuple[int, dict[str, Any]]:
@@ -121,3 +127,171 @@ def test_what_it_knew_is_kept_over_a_restart_and_forgotten_by_reset(place: LabSe
     assert "/kept" in parameters("")
     assert lab_command("reset", name=NAME).returncode == 0
     assert not place.state_dir.exists()
+
+
+def keeper_of(place: LabSettings) -> int:
+    pid = keeper.parts(place).holder(keeper.Part.KEEPER)
+    assert pid
+    return pid
+
+
+@pytest.mark.parametrize("stop", ["down", "sigterm"])
+def test_up_of_a_lab_that_is_being_stopped_starts_it_again(place: LabSettings, stop: str) -> None:
+    assert lab_command("up", name=NAME).returncode == 0
+    first = keeper_of(place)
+    launch(place)  # a machine to be stopped, so that stopping takes its time
+    if stop == "down":
+        stopping = start_command("down")
+        until(lambda: not keeper.running(place))
+    else:
+        os.kill(first, signal.SIGTERM)
+        stopping = None
+    again = lab_command("up", name=NAME)
+    assert (again.returncode, "was up already" in again.stdout) == (0, False), again.stderr
+    if stopping:
+        assert stopping.wait(60) == 0
+    assert status()[0] == 0
+    assert keeper_of(place) != first
+
+
+def test_a_lab_that_is_broken_in_every_file_says_so_and_is_reset(place: LabSettings) -> None:
+    assert lab_command("up", name=NAME).returncode == 0
+    lab_command("down", name=NAME)
+    for file in [path for path in place.state_dir.rglob("*") if path.is_file() and path != place.log_file]:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    (place.state_dir / "keeper.json").touch()
+    assert status()[0] == 3
+    up = lab_command("up", name=NAME)
+    assert up.returncode == 1
+    assert "is cut or broken" in up.stderr
+    assert "python -m lab reset" in up.stderr
+    assert "Traceback" not in up.stderr
+    for command in ("down", "reset"):
+        done = lab_command(command, name=NAME)
+        assert done.returncode == 0, done.stderr
+    assert not place.state_dir.exists()
+    assert lab_command("up", name=NAME).returncode == 0
+
+
+@pytest.mark.parametrize("content", ["", '{"pid": 1, "cre', '{"pid": 1, "created": 0.0}', "[]"])
+def test_no_file_in_its_folder_decides_whether_it_is_up(place: LabSettings, content: str) -> None:
+    place.state_dir.mkdir(parents=True)
+    (place.state_dir / "keeper.json").write_text(content)
+    assert status()[0] == 3
+    assert lab_command("down", name=NAME).stdout == f"lab {NAME}: was not up\n"
+    assert lab_command("reset", name=NAME).returncode == 0
+    assert not place.state_dir.exists()
+
+
+def test_a_reset_of_something_else_in_the_folders_place(place: LabSettings, tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+    place.state_dir.symlink_to(tmp_path)
+    assert lab_command("reset", name=NAME).returncode == 0
+    assert not place.state_dir.is_symlink()
+    assert (tmp_path / "kept").exists(), "what a link points to is not the lab's"
+    place.state_dir.touch()
+    assert lab_command("reset", name=NAME).returncode == 0
+    assert not place.state_dir.exists()
+
+
+WHOLE = """
+import sys
+from lab import reserved
+from lab.errors import LabError
+from lab.workbench import lab_of
+try:
+    with reserved.own(lab_of(sys.argv[1]), wait=False):
+        print("wiped", flush=True)
+        input()
+except LabError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+def whole_lab() -> subprocess.Popen[str]:
+    """As demo and measurements do: a whole lab for themselves."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WHOLE, NAME], cwd=PROJECT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_lab_that_somebody_uses_is_not_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDEN_IMAGE_LAB", NAME)
+    settings = lab_settings.load()
+    wipe(settings)
+    assert lab_command("up", name=NAME).returncode == 0
+    (settings.state_dir / "mine").touch()
+    refused = whole_lab()
+    out, err = refused.communicate()
+    assert (refused.returncode, out) == (1, "")
+    assert f"the lab '{NAME}' is up, and this would wipe it" in err
+    assert f"GOLDEN_IMAGE_LAB={NAME} python -m lab reset" in err
+    assert (settings.state_dir / "mine").exists()
+    assert status()[0] == 0
+    wipe(settings)
+
+
+def test_two_that_want_a_whole_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDEN_IMAGE_LAB", NAME)
+    settings = lab_settings.load()
+    wipe(settings)
+    first = whole_lab()
+    assert first.stdout is not None
+    assert first.stdout.readline() == "wiped\n"
+    second = whole_lab()
+    out, err = second.communicate()
+    assert (second.returncode, out) == (1, "")
+    assert f"the lab '{NAME}' is in use by process {first.pid} ({sys.executable}" in err
+    assert f"in {PROJECT}" in err
+    assert status()[0] == 0, "the first one's lab goes on"
+    first.communicate("\n")
+    assert first.returncode == 0
+    assert status()[0] == 3
+    assert not settings.state_dir.exists()
+
+
+def start_command(*words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "lab", *words], cwd=PROJECT, stdout=subprocess.DEVNULL)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+
+
+def launch(place: LabSettings, count: int = 1) -> None:
+    ec2 = environment.client(place, "ec2")
+    source = ec2.describe_images(Filters=[{"Name": "name", "Values": ["debian-*-lab", "ubuntu-*-lab"]}])
+    image_id = source["Images"][0]["ImageId"]
+    ec2.run_instances(ImageId=image_id, InstanceType="t3.micro", MinCount=count, MaxCount=count)
+
+
+@pytest.fixture
+def _load() -> Iterator[None]:
+    """Twice as many busy processes as there are cores."""
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))
+    ]
+    yield
+    for process in busy:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.usefixtures("_load")
+def test_ten_resets_under_load_leave_nothing(place: LabSettings) -> None:
+    for number in range(10):
+        assert lab_command("up", name=NAME).returncode == 0
+        if number % 2:
+            launch(place, count=2)  # they still boot when the reset comes
+        if number % 5 == 4:
+            for process in processes():  # and nobody is there to stop them in order
+                process.kill()
+        done = lab_command("reset", name=NAME)
+        assert done.returncode == 0, done.stderr
+        left = {kind: names for kind, names in leftovers.find(place).items() if names}
+        assert not left, f"reset {number + 1} left {left}"
+        assert not place.state_dir.exists()
