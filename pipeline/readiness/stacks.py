@@ -45,6 +45,7 @@ class Stack:
         channel: The channel that it promotes into.
         source: The channel that it takes from, ``bake``, or None.
         bakes: Whether it bakes.
+        architecture: Of the source image and of the machines.
         variables: Values for the Packer template.
         validation: ``golden-image:validation``.
     """
@@ -56,6 +57,7 @@ class Stack:
     channel: str
     source: str | None
     bakes: bool
+    architecture: str
     variables: Mapping[str, Any]
     validation: Mapping[str, Any]
 
@@ -111,10 +113,8 @@ def read(name: str, path: Path) -> Stack:
         channel=file.require("golden-image:channel"),
         source=source,
         bakes=source == "bake" and file.get(PIN) is None,
-        variables={
-            "source_image_architecture": file.get("golden-image:architecture") or "x86_64",
-            **variables,
-        },
+        architecture=file.get("golden-image:architecture") or "x86_64",
+        variables=variables,
         validation=_mapping(file, "validation"),
     )
 

@@ -29,7 +29,7 @@ def values(stack: Stack) -> dict[str, Any]:
         PipelineError: There is no template, or it cannot be read.
     """
     template_variables(FOLDER)
-    return {**defaults(FOLDER), **stack.variables}
+    return {**defaults(FOLDER), **stack.variables, "source_image_architecture": stack.architecture}
 
 
 def check(stack: Stack) -> Iterator[Finding]:
@@ -47,7 +47,11 @@ def check(stack: Stack) -> Iterator[Finding]:
         yield subject.not_checked("packer is not on PATH", "see packer")
         return
     given = {name: value for name, value in {**content, **access}.items() if value is not None}
-    given |= {"region": stack.place.region} if "region" in FACTS & (known.content | known.access) else {}
+    declared = known.content | known.access
+    given |= (
+        {"source_image_architecture": stack.architecture} if "source_image_architecture" in declared else {}
+    )
+    given |= {"region": stack.place.region} if "region" in FACTS & declared else {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "values.json"
         file.write_text(json.dumps(given), encoding="utf-8")

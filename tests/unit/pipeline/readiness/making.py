@@ -14,6 +14,7 @@ DEV = Stack(
     channel="candidate",
     source="bake",
     bakes=True,
+    architecture="x86_64",
     variables={},
     validation={},
 )

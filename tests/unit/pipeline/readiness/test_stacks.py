@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
-from pipeline.readiness import stacks
+from pipeline.readiness import stacks, template
 from pipeline.readiness.stacks import Place
 
 DEV = """config:
@@ -33,7 +34,8 @@ def test_what_the_checks_need(tmp_path: Path) -> None:
     assert stack.place == Place("eu-west-1", "build")
     assert stack.bakes
     assert stack.role == "web"
-    assert stack.variables == {"source_image_architecture": "arm64", "source_image_owners": ["136693071363"]}
+    assert stack.variables == {"source_image_owners": ["136693071363"]}
+    assert stack.architecture == "arm64"
     assert stack.validation == {"clones": 3}
 
 
@@ -63,3 +65,11 @@ def test_stacks_by_their_files(tmp_path: Path) -> None:
     assert stacks.names(f"{tmp_path}/Pulumi.{{stack}}.yaml") == ["dev", "prod"]
     assert stacks.path_of("lab/Pulumi.{stack}.yaml", "dev") == Path("lab/Pulumi.dev.yaml")
     assert stacks.names(f"{tmp_path}/Pulumi.dev.yaml") == []
+
+
+def test_what_a_file_sets_is_what_the_template_lets_it_set(tmp_path: Path) -> None:
+    """The architecture follows a key of its own: it is not set as a variable, which is refused."""
+    stack = stacks.read("dev", write(tmp_path, DEV))
+    content, _ = split_variables(stack.variables, template_variables(Path("packer")), where="bake.variables")
+    assert content == {"source_image_owners": ["136693071363"]}
+    assert template.values(stack)["source_image_architecture"] == "arm64"
