@@ -84,7 +84,8 @@ source "amazon-ebs" "web-base" {
   skip_credential_validation = var.skip_credential_validation
   skip_metadata_api_check    = var.skip_metadata_api_check
 
-  tags = merge(local.build_tags, {
+  # Nobody marks what is built by hand; its key is that of no bake, so no bake takes it for its own.
+  tags = merge(local.build_tags, var.bake_key == "by-hand" ? { BakeKey = var.bake_key } : {}, {
     Name         = local.image_name
     ImageChannel = "candidate"
     ImageVersion = var.image_version
