@@ -1,14 +1,17 @@
 """Reads may show the account as it was before the last writes."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from lab import environment
+from lab import account, environment
 from lab.manners import stale_reads
+from tests.unit.lab.paper import PaperMachine, source
 
 
 @pytest.fixture
@@ -101,3 +104,40 @@ def test_a_write_is_never_lost_by_a_read_of_the_past(client: Callable[..., Any])
         ec2.register_image(Name=f"image-{number}", Architecture="x86_64")
         seen(lambda: ec2.describe_images(Owners=["self"]), 3)
     assert len(client("ec2", environment.ONLOOKER).describe_images(Owners=["self"])["Images"]) == 5
+
+
+def test_a_machine_has_its_key_while_reads_of_the_past_are_under_way(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = account.as_it_was
+
+    @contextmanager
+    def long(state: Any) -> Iterator[None]:
+        with real(state):
+            time.sleep(0.2)
+            yield
+
+    monkeypatch.setattr(account, "as_it_was", long)
+    monkeypatch.setattr(stale_reads, "SECONDS", 1e6)
+    ec2 = client("ec2")
+    image = source(client("ec2", environment.ONLOOKER))
+    ec2.create_key_pair(KeyName="new")
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            client("ec2").describe_images(Owners=["self"])
+
+    readers = [threading.Thread(target=look) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        answer = ec2.run_instances(
+            ImageId=image, InstanceType="t3.micro", KeyName="new", MinCount=1, MaxCount=1
+        )
+    finally:
+        ended.set()
+        for reader in readers:
+            reader.join()
+    [seed] = PaperMachine.all[answer["Instances"][0]["InstanceId"]].seeds
+    assert seed.public_key is not None
