@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.secretscan import Finding
@@ -15,6 +16,8 @@ from pipeline.secretscan import Finding
 RULES = Path(__file__).with_name("gitleaks.toml")
 TOOLS = Path(".tools/bin")
 """Where the project's set-up puts it."""
+
+REDACTION_SECONDS = 60.0
 
 
 def scan(root: Path, *, timeout: float) -> list[Finding]:
@@ -27,6 +30,29 @@ def scan(root: Path, *, timeout: float) -> list[Finding]:
     Raises:
         PipelineError: Gitleaks is not there, fails, or does not end in time.
     """
+    found = _run(["dir", str(root), "--redact"], "", timeout)
+    return [
+        Finding(os.path.relpath(entry["File"], root), int(entry["StartLine"]), str(entry["RuleID"]))
+        for entry in found
+    ]
+
+
+def redacted(text: str, *, timeout: float = REDACTION_SECONDS) -> str:
+    """A text without the secrets that are recognised in it, each replaced by its rule's name.
+
+    Raises:
+        PipelineError: As `scan`.
+    """
+    if not text.strip():
+        return text
+    # The report comes through a pipe: what was found is written to no disk.
+    found = {str(entry["Secret"]): str(entry["RuleID"]) for entry in _run(["stdin"], text, timeout)}
+    for secret in sorted(found, key=len, reverse=True):
+        text = text.replace(secret, f"[{found[secret]}]")
+    return text
+
+
+def _run(words: list[str], text: str, timeout: float) -> list[dict[str, Any]]:
     command = shutil.which("gitleaks", path=os.pathsep.join([os.environ.get("PATH", ""), str(TOOLS)]))
     if command is None:
         raise PipelineError(
@@ -35,27 +61,28 @@ def scan(root: Path, *, timeout: float) -> list[Finding]:
             change="make setup brings it, or install it",
         )
     with tempfile.TemporaryDirectory(prefix="golden-image-") as folder:
-        report = Path(folder) / "report.json"
         argv = [
-            str(Path(command).absolute()), "dir", str(root), f"--config={RULES}", f"--gitleaks-ignore-path={folder}",
-            "--ignore-gitleaks-allow", "--redact", "--no-banner", "--no-color", "--log-level=error",
-            "--exit-code=0", "--report-format=json", f"--report-path={report}",
+            str(Path(command).absolute()), *words, f"--config={RULES}", f"--gitleaks-ignore-path={folder}",
+            "--ignore-gitleaks-allow", "--no-banner", "--no-color", "--log-level=error",
+            "--exit-code=0", "--report-format=json", "--report-path=-",
         ]  # fmt: skip
         try:
             done = subprocess.run(
-                argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                timeout=timeout or 1, check=False,
-            )  # fmt: skip
+                argv, cwd=folder, input=text.encode(), capture_output=True, timeout=timeout or 1, check=False
+            )
         except subprocess.TimeoutExpired:
             raise PipelineError(
                 "the scan for secrets did not end in time",
                 seen=f"gitleaks ran for {timeout:.0f} s",
                 change="golden-image:validation.timeoutSeconds in the stack file",
             ) from None
-        if done.returncode != 0 or not report.exists():
-            raise PipelineError("gitleaks could not scan", seen=(done.stderr or done.stdout).strip()[-600:])
-        found = json.loads(report.read_text())
-    return [
-        Finding(os.path.relpath(entry["File"], root), int(entry["StartLine"]), str(entry["RuleID"]))
-        for entry in found
-    ]
+    try:
+        found: list[dict[str, Any]] = json.loads(done.stdout or "null") or []
+    except ValueError:
+        found = []
+        done.returncode = done.returncode or 1
+    if done.returncode != 0:
+        raise PipelineError(
+            "gitleaks could not scan", seen=done.stderr.decode(errors="replace").strip()[-600:]
+        )
+    return found

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import secretscan
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, completeness, floor, identity, imagescan
+from pipeline.validation import checkrun, completeness, floor, identity, imagescan, redaction
 from pipeline.validation.clones import Clone, say
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
@@ -46,11 +46,11 @@ class Gate:
     access: Access
     deadline: Deadline
 
-    def results(self, machines: Sequence[Clone]) -> list[CheckResult]:
-        """The results of everything.
+    def results(self, machines: Sequence[Clone], found: list[CheckResult]) -> None:
+        """Add the results of everything, without the secrets that a machine or a check has put into them.
 
         Raises:
-            PipelineError: Something could not be run at all.
+            PipelineError: Something could not be run at all; the results of everything else are there.
         """
         allowed = secretscan.read_allowed()
         work: list[Callable[[], list[CheckResult]]] = [
@@ -65,8 +65,12 @@ class Gate:
             work.append(lambda: [self._smoke(machines)])
         with ThreadPoolExecutor(len(work)) as pool:
             done = [pool.submit(one) for one in work]
-            found = [result for one in done for result in one.result()]
-        return completeness.without_skips(found, self.allowed_skips)
+            wait(done)
+        wrong = [error for one in done if (error := one.exception())]
+        fresh = [result for one in done if not one.exception() for result in one.result()]
+        found += redaction.results(completeness.without_skips(fresh, self.allowed_skips))
+        if wrong:
+            raise wrong[0]
 
     def _checks(self, clone: Clone) -> list[CheckResult]:
         """What a team may change (packer/checks) between what it may not (the floor)."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -23,10 +25,10 @@ REPORTS = Path("reports")
 def write(
     facts: Mapping[str, Any], results: Sequence[CheckResult], ids: Mapping[str, str], folder: Path = REPORTS
 ) -> tuple[str, str]:
-    """Write ``report.json`` and ``junit.xml`` into the image's folder.
+    """Write ``report.json`` and ``junit.xml`` into a folder of this run's own, below the image's.
 
     Args:
-        facts: ``imageId``, ``validatedAt``, ``suite``, ``role``.
+        facts: ``imageId``, ``validatedAt``, ``suite``, ``role``, ``outcome``, and ``error`` of a failure.
         results: Of all checks on all machines.
         ids: Address to instance id; the report names machines by id.
         folder: Above the images' folders.
@@ -37,11 +39,21 @@ def write(
     ordered = sorted(results, key=lambda result: (result.address, result.check))
     checks = [{**asdict(result), "machine": ids.get(result.address, "")} for result in ordered]
     text = json.dumps({**facts, "checks": checks}, indent=2, sort_keys=True) + "\n"
-    target = folder / str(facts["imageId"])
-    target.mkdir(parents=True, exist_ok=True)
+    target = _new_folder(folder / str(facts["imageId"]), str(facts["validatedAt"]).replace(":", ""))
     (target / "report.json").write_text(text)
     ET.ElementTree(_junit(ordered, ids)).write(target / "junit.xml", encoding="utf-8", xml_declaration=True)
     return (target / "report.json").as_posix(), hashlib.sha256(text.encode()).hexdigest()
+
+
+def _new_folder(image: Path, name: str) -> Path:
+    """A folder that no run before has used."""
+    image.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        target = image / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            target.mkdir()
+            return target
+    raise AssertionError
 
 
 def _junit(results: Sequence[CheckResult], ids: Mapping[str, str]) -> ET.Element:

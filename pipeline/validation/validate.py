@@ -9,21 +9,21 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws, visible
+from pipeline import aws, gitleaks, visible
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
 from pipeline.validation import causes as causes_module
-from pipeline.validation import completeness, report, results
+from pipeline.validation import completeness, redaction, report, results
 from pipeline.validation.access import Access
 from pipeline.validation.clones import Clone, Clones, say
 from pipeline.validation.deadline import Deadline
 from pipeline.validation.gate import Gate
 from pipeline.validation.hope import Hope
+from pipeline.validation.results import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from pipeline.validation.results import CheckResult
 
 TABLE_WIDTH = 140
 JOURNAL_LINES = 10
@@ -65,11 +65,15 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     deadline = Deadline(plan["timeoutSeconds"])
     ec2 = aws.client("ec2", region=plan["region"])
     clones = Clones(ec2, plan["instanceIds"], address=plan["address"])
+    found: list[CheckResult] = []
+    ids: dict[str, str] = {}
     with (
+        reported_on_failure(plan, found, ids),
         Access(private_key=plan["privateKey"], user=plan["user"], lifetime=deadline.seconds) as access,
         withdrawn_on_failure(ec2, plan),
         clones.powered(deadline) as machines,
     ):
+        ids.update({clone.address: clone.id for clone in machines})
         first_port = _wait(machines, clones, access, deadline)
         gate = Gate(
             role=plan["role"],
@@ -80,14 +84,37 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             access=access,
             deadline=deadline,
         )
-        found = gate.results(machines)
+        gate.results(machines, found)
         _judge(found, machines, clones, access, image_id=plan["imageId"])
     say(
         f"{plan['imageId']}: {completeness.counts(found)} on {len(machines)} "
         f"{'machine' if len(machines) == 1 else 'machines'}, "
         f"{deadline.elapsed() - first_port:.1f} s after the first port answered"
     )
-    return _verdict(plan, found, machines)
+    facts = _facts(plan)
+    path, digest = _report({**facts, "outcome": results.PASSED}, found, ids)
+    return {**facts, "checks": len(found), "report": path, "digest": digest}
+
+
+@contextlib.contextmanager
+def reported_on_failure(
+    plan: Mapping[str, Any], found: Sequence[CheckResult], ids: Mapping[str, str]
+) -> Generator[None]:
+    """A failure has its report, too, and no secret of the machine in its error."""
+    try:
+        yield
+    except PipelineError as wrong:
+        error = redaction.error(wrong)
+        all_of_it = list(found)
+        if all(result.outcome != results.FAILED for result in found):
+            all_of_it.append(
+                CheckResult(
+                    check="validation", address="", outcome=results.FAILED, seconds=0, seen=error.what,
+                    wanted=error.allowed or "",
+                )
+            )  # fmt: skip
+        _report({**_facts(plan), "outcome": results.FAILED, "error": str(error)}, all_of_it, ids)
+        raise error from wrong
 
 
 @contextlib.contextmanager
@@ -197,25 +224,29 @@ def _show(failed: Sequence[CheckResult], machines: Sequence[Clone]) -> None:
 
 def _show_console(clone: Clone, clones: Clones) -> None:
     text = clones.console(clone) or "(nothing yet; EC2 may be minutes behind)"
-    say(f"{clone}: the last lines of its console:\n{text}")
+    say(f"{clone}: the last lines of its console:\n{gitleaks.redacted(text)}")
 
 
 def _show_journal(clone: Clone, access: Access) -> None:
     command = ["sudo", "journalctl", "-b", "-p", "err", "-n", str(JOURNAL_LINES), "--no-pager", "-o", "short"]
     with contextlib.suppress(subprocess.TimeoutExpired):
         done = access.run(clone.address, command, timeout=JOURNAL_SECONDS)
-        say(f"{clone}: the last errors of its journal:\n{done.stdout.strip() or done.stderr.strip()}")
+        text = gitleaks.redacted(done.stdout.strip() or done.stderr.strip())
+        say(f"{clone}: the last errors of its journal:\n{text}")
 
 
-def _verdict(
-    plan: Mapping[str, Any], found: Sequence[CheckResult], machines: Sequence[Clone]
-) -> dict[str, Any]:
-    facts = {
+def _facts(plan: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "imageId": plan["imageId"],
         "role": plan["role"],
         "suite": plan["suite"],
         "validatedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    path, digest = report.write(facts, found, {clone.address: clone.id for clone in machines})
+
+
+def _report(
+    facts: Mapping[str, Any], found: Sequence[CheckResult], ids: Mapping[str, str]
+) -> tuple[str, str]:
+    path, digest = report.write(facts, found, ids)
     say(f"the report: {path}")
-    return {**facts, "checks": len(found), "report": path, "digest": digest}
+    return path, digest
