@@ -1,5 +1,8 @@
 """Bad input: one clear error, a status that is not zero, nothing changed downstream, nothing left behind."""
 
+import html
+import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -45,12 +48,25 @@ def account(bench: Workbench) -> dict[str, Any]:
     }
 
 
+NOISE = re.compile(r"Traceback|RuntimeWarning|never awaited|tracemalloc|/asyncio/")
+
+ERROR_ALONE = re.compile(
+    r"  pulumi:pulumi:Stack \(golden-image-\w+\):\n"
+    r"(?:    ==> AWS: \w+ is tried again for .*\n+)*"
+    r"    error: .*\n(?:      .*\n)*\s*"
+)
+"""What the diagnostics of a refused preview hold: the error, and a word on calls that were made again."""
+
+
 def refused(run: Run, *texts: str) -> None:
     """It failed, said all of this, and said it once and without a traceback."""
     assert run.status != 0
     for text in texts:
         assert text in run.output
-    assert "Traceback" not in run.output
+    assert not NOISE.search(run.output)
+    if run.output.startswith("Previewing update"):
+        diagnostics = run.output.partition("Diagnostics:\n")[2].partition("Resources:")[0]
+        assert ERROR_ALONE.fullmatch(diagnostics), diagnostics
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +165,29 @@ def test_a_machine_that_never_answers(bench: Workbench, good: dict[str, Any], tm
     bench.client("ec2").deregister_image(ImageId=image)
     bench.set_version("1.0.0")
     assert bench.up("dev").status == 0
+
+
+@pytest.mark.usefixtures("_ups")
+def test_a_hostile_value_is_text_all_the_way(bench: Workbench, tmp_path: Path) -> None:
+    effect = tmp_path / "effect"
+    hostile = (
+        f"6.6 $(touch {effect}) `touch {effect}`; touch {effect} '\"<script>alert(1)</script> "
+        '${file("/etc/passwd")} %{ if true } *b* [a](//evil) | @everybody é'
+    )
+    file = bench.folder / DEV
+    file.write_text(file.read_text().replace("image_version: 1.0.0", f"image_version: {json.dumps(hostile)}"))
+    note = bench.run("python", "-m", "pipeline", "note", "dev", "--config-file", DEV)
+    assert note.status == 0
+    assert "A bake will run" in note.output
+    assert "<script" not in re.sub(r"(?ms)^```diff\n.*?^```$", "", note.output)
+    assert bench.up("dev").status == 0
+    outputs = bench.outputs("dev")
+    image = bench.client("ec2").describe_images(ImageIds=[outputs["imageId"]])["Images"][0]
+    assert {tag["Key"]: tag["Value"] for tag in image["Tags"]}["ImageVersion"] == hostile
+    machine = bench.launch(outputs["launchTemplateId"], str(outputs["launchTemplateVersion"]))
+    assert machine.version()["version"] == hostile
+    page = machine.get("/").text
+    assert "<script" not in page
+    assert html.escape("<script>alert(1)</script>") in page
+    machine.terminate()
+    assert not effect.exists()

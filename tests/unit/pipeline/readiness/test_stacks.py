@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
-from pipeline.readiness import stacks, template
+from pipeline.readiness import doctor, stacks, template
+from pipeline.readiness.findings import Status
 from pipeline.readiness.stacks import Place
 
 DEV = """config:
@@ -56,6 +57,28 @@ def test_a_pinned_stack_does_not_bake(tmp_path: Path) -> None:
 def test_a_file_that_is_none(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=message):
         stacks.read("dev", write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("2026-01-31", "a date to YAML"),
+        ("1.10", "1.10, a number that YAML reads as 1.1"),
+        ("1.0", "reads as 1"),
+    ],
+)
+def test_one_stack_that_cannot_be_read_is_one_finding(tmp_path: Path, written: str, seen: str) -> None:
+    text = DEV.replace(
+        "      source_image_owners", f"      image_version: {written}\n      source_image_owners"
+    )
+    write(tmp_path, text)
+    write(tmp_path, DEV, "prod")
+    findings, found = doctor._read([], f"{tmp_path}/Pulumi.{{stack}}.yaml")
+    assert [stack.name for stack in found] == ["prod"]
+    bad, good = findings
+    assert (bad.status, good.status) == (Status.FAIL, Status.OK)
+    assert seen in bad.seen
+    assert "golden-image:bake.variables.image_version in " in bad.cure
 
 
 def test_stacks_by_their_files(tmp_path: Path) -> None:
