@@ -182,9 +182,10 @@ class TestTags:
         result = CheckResult(
             check=f"test_x.py::{text}", address="a", outcome=FAILED, seconds=1, seen=text, wanted=text
         )
-        report.write({"imageId": "ami-1", "role": "web"}, [result], {"a": "i-1"}, tmp_path)
-        assert json.loads((tmp_path / "ami-1/report.json").read_text())["checks"][0]["seen"] == text
-        (failure,) = ET.parse(tmp_path / "ami-1/junit.xml").iter("failure")  # noqa: S314 - our own
+        facts = {"imageId": "ami-1", "validatedAt": "2026-01-31T12:00:00Z", "role": "web"}
+        path = Path(report.write(facts, [result], {"a": "i-1"}, tmp_path)[0])
+        assert json.loads(path.read_text())["checks"][0]["seen"] == text
+        (failure,) = ET.parse(path.with_name("junit.xml")).iter("failure")  # noqa: S314 - our own
         assert failure.text
 
 
