@@ -68,7 +68,8 @@ class Gate:
             wait(done)
         wrong = [error for one in done if (error := one.exception())]
         fresh = [result for one in done if not one.exception() for result in one.result()]
-        found += redaction.results(completeness.without_skips(fresh, self.allowed_skips))
+        judged = completeness.without_skips(identity.without_registration(fresh), self.allowed_skips)
+        found += redaction.results(judged)
         if wrong:
             raise wrong[0]
 

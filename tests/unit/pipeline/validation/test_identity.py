@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from pipeline.validation import identity
-from pipeline.validation.results import FAILED, PASSED
+from pipeline.validation.results import FAILED, PASSED, CheckResult
 
 BUILDER = {"machine-id": "b1", "hostname": "b2", "cloud-init instance id": "b3", "ssh host key ed25519": "b4"}
 
@@ -46,6 +46,22 @@ def test_a_name_that_came_with_the_builders_former_address() -> None:
     assert failures({"a": named | {"address": "a1"}, "b": machine(2) | {"address": "a2"}}, builder) == []
     found = failures({"a": named | {"address": "a3"}}, builder)
     assert found == [("identity::hostname", "a", "hostname: the same as the builder's")]
+
+
+def test_a_registration_of_the_machines_own_is_no_secret_of_the_image() -> None:
+    key = CheckResult(
+        check="secrets::private-key", address="a", outcome=FAILED, seconds=0,
+        seen="/etc/pki/consumer/key.pem:1: private-key",
+    )  # fmt: skip
+
+    def kept(first: str, second: str) -> bool:
+        clones = {"a": machine(1) | {"rhsm consumer": first}, "b": machine(2) | {"rhsm consumer": second}}
+        return key in identity.without_registration([*identity.compare(clones, BUILDER), key])
+
+    assert not kept("c1", "c2")
+    assert kept("c1", "c1"), "baked in: every machine has it"
+    alone = identity.compare({"a": machine(1), "b": machine(2)}, BUILDER)
+    assert key in identity.without_registration([*alone, key]), "a key without a registration"
 
 
 def test_what_must_be_there() -> None:
