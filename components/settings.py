@@ -61,6 +61,8 @@ _VALIDATION_KEYS = (
     "associatePublicIp",
     "smokeTest",
     "allowedSkips",
+    "soakSeconds",
+    "reboot",
 )
 _FAMILY = {"x86_64": "t3", "arm64": "t4g"}
 """Architecture to the family of default instance types."""
@@ -102,6 +104,8 @@ class ValidationSettings:
         smoke_test: A command of the team's own that must succeed, or None; it finds the machines' addresses in
             GOLDEN_IMAGE_ADDRESSES.
         allowed_skips: Name of a check (``test_web.py::test_health``) to the reason why it may skip.
+        soak_seconds: How long machines that passed have to stay well before a second look; 0: there is none.
+        reboot: Whether they have to pass once more after a reboot.
     """
 
     instance_type: str
@@ -116,6 +120,8 @@ class ValidationSettings:
     public_ip: bool | None
     smoke_test: str | None
     allowed_skips: Mapping[str, str] = field(default_factory=dict)
+    soak_seconds: int = 0
+    reboot: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,6 +332,8 @@ def _validation(section: Section, family: str) -> ValidationSettings:
         else None,
         smoke_test=section.optional_text("smokeTest", rule=SCRIPT),
         allowed_skips=_allowed_skips(section),
+        soak_seconds=section.integer("soakSeconds", 0, minimum=0, maximum=3600),
+        reboot=section.flag("reboot", default=False),
     )
 
 

@@ -138,11 +138,15 @@ class Access:
 
     def _close(self) -> None:
         for address in self._opened:
-            subprocess.run([*self._ssh(address), "-O", "exit"], capture_output=True, check=False)
+            self.forget(address)
         if self._agent is not None:
             self._agent.terminate()
             self._agent.communicate()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def forget(self, address: str) -> None:
+        """End the connection to a machine that reboots; the next command opens another."""
+        subprocess.run([*self._ssh(address), "-O", "exit"], capture_output=True, check=False)
 
     def _ssh(self, address: str) -> list[str]:
         return ["ssh", "-F", str(self.config), address]

@@ -31,6 +31,16 @@ CAUSES = (
         "each one in packer/checks/ has to come to a result; see its name above",
     ),
     Cause(
+        ("after-reboot::",),
+        "machines would not come up a second time as they did the first",
+        "what does the first boot leave behind, and what is not enabled for the next one?",
+    ),
+    Cause(
+        ("after-soak::", "stays-up::"),
+        "a service would end or be started again and again soon after the boot",
+        "its journal on the machine says why; fix its role in packer/ansible/",
+    ),
+    Cause(
         ("test_boot.py::", "floor::ssh"),
         "machines would come up with failed units",
         "the journal below names the unit; fix its role in packer/ansible/",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import secretscan
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, completeness, floor, identity, imagescan, redaction
+from pipeline.validation import checkrun, completeness, floor, identity, imagescan, redaction, uptime
 from pipeline.validation.clones import Clone, say
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
@@ -34,6 +35,8 @@ class Gate:
         public_key: What its machines' user may have in authorized_keys.
         smoke_test: A team's own command, or None.
         allowed_skips: Name of a check to the reason why it may skip.
+        soak_seconds: How long machines that passed have to stay well.
+        reboot: Whether they have to pass once more after a reboot.
         access: The way in.
         deadline: When to give up.
     """
@@ -43,6 +46,8 @@ class Gate:
     public_key: str
     smoke_test: str | None
     allowed_skips: Mapping[str, str]
+    soak_seconds: int
+    reboot: bool
     access: Access
     deadline: Deadline
 
@@ -66,6 +71,50 @@ class Gate:
         with ThreadPoolExecutor(len(work)) as pool:
             done = [pool.submit(one) for one in work]
             wait(done)
+        self._add(found, done)
+
+    def later(self, machines: Sequence[Clone], found: list[CheckResult]) -> None:
+        """Add the results of a second look after a while, and of one more boot.
+
+        Raises:
+            PipelineError: There is no time left for it, or a machine does not come back.
+        """
+        if self.soak_seconds:
+            self._soak(machines, found)
+        if self.reboot and all(result.outcome != FAILED for result in found):
+            self._each(machines, self._second_boot, found)
+
+    def _soak(self, machines: Sequence[Clone], found: list[CheckResult]) -> None:
+        if self.deadline.remaining() <= self.soak_seconds:
+            raise PipelineError(
+                "there is no time left to see whether the machines stay well",
+                seen=f"{self.deadline.remaining():.0f} s are left",
+                allowed=f"more than the {self.soak_seconds} s of golden-image:validation.soakSeconds",
+                change="golden-image:validation.timeoutSeconds in the stack file",
+            )
+        say(f"all machines: a second look in {self.soak_seconds} s")
+        time.sleep(self.soak_seconds)
+        self._each(machines, self._second_look, found)
+
+    def _second_look(self, clone: Clone) -> list[CheckResult]:
+        ground = floor.check(clone, access=self.access, role=self.role, deadline=self.deadline, patient=False)
+        return [*_after("soak", ground), *uptime.check(clone, access=self.access)]
+
+    def _second_boot(self, clone: Clone) -> list[CheckResult]:
+        uptime.reboot(clone, access=self.access, deadline=self.deadline)
+        word = self.access.wait_for_boot(clone, self.deadline, lambda: None)
+        say(f"{clone}: its second boot finished: {word}")
+        return _after("reboot", self._checks(clone))
+
+    def _each(
+        self, machines: Sequence[Clone], look: Callable[[Clone], list[CheckResult]], found: list[CheckResult]
+    ) -> None:
+        with ThreadPoolExecutor(len(machines)) as pool:
+            done = [pool.submit(look, clone) for clone in machines]
+            wait(done)
+        self._add(found, done)
+
+    def _add(self, found: list[CheckResult], done: Sequence[Future[list[CheckResult]]]) -> None:
         wrong = [error for one in done if (error := one.exception())]
         fresh = [result for one in done if not one.exception() for result in one.result()]
         judged = completeness.without_skips(identity.without_registration(fresh), self.allowed_skips)
@@ -138,3 +187,8 @@ class Gate:
         )
         say(f"all machines: {result.check} {checkrun.MARKS[result.outcome]} ({result.seconds:.1f} s)")
         return result
+
+
+def _after(what: str, results: Sequence[CheckResult]) -> list[CheckResult]:
+    """The results under names of their own."""
+    return [replace(result, check=f"after-{what}::{result.check}") for result in results]

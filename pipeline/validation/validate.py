@@ -46,7 +46,8 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         plan: ``region``, ``role``, ``user``, ``address``, ``suite``, ``timeoutSeconds``, ``imageId``,
-            ``instanceIds``, ``privateKey``, and optionally ``smokeTest`` and ``allowedSkips``.
+            ``instanceIds``, ``privateKey``, and optionally ``smokeTest``, ``allowedSkips``,
+            ``soakSeconds`` and ``reboot``.
 
     Returns:
         ``imageId``, ``role``, ``validatedAt`` (ISO 8601, UTC), ``suite``, ``checks`` (how many), ``report`` (path),
@@ -81,10 +82,14 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             public_key=access.public_key,
             smoke_test=plan.get("smokeTest"),
             allowed_skips=plan.get("allowedSkips") or {},
+            soak_seconds=plan.get("soakSeconds", 0),
+            reboot=plan.get("reboot", False),
             access=access,
             deadline=deadline,
         )
         gate.results(machines, found)
+        if all(result.outcome != results.FAILED for result in found):
+            gate.later(machines, found)
         _judge(found, machines, clones, access, image_id=plan["imageId"])
     say(
         f"{plan['imageId']}: {completeness.counts(found)} on {len(machines)} "

@@ -41,6 +41,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(aws, "client", lambda *names, **options: None)
     monkeypatch.setattr(settle, "withdraw", lambda *names, **options: None)
     monkeypatch.setattr(Gate, "_identity", lambda self, machines: [])
+    monkeypatch.setattr(Gate, "later", lambda self, machines, found: None)
     monkeypatch.setattr(imagescan, "check", lambda clone, **options: [result("secrets::file-system", clone)])
     monkeypatch.setattr(floor, "check", lambda clone, **options: [result("floor::ssh", clone)])
     original = report.write
