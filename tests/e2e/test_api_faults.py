@@ -132,6 +132,8 @@ def test_two_promotions_at_once(account: Account, lab: LabSettings, tmp_path_fac
     account.check(mine)
     assert promote(other, mine).status == 0, "taken over by pinning what is there"
     remove_stacks(other)
+    assert promote(account.bench, mine).status == 0, "the other stack's removal took the pointer with it"
+    account.check(mine)
 
 
 def test_pages_of_a_proxy_half_answers_and_faults_of_the_server_pass(account: Account) -> None:

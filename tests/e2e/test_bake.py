@@ -156,8 +156,9 @@ def test_what_one_left_that_died_after_create_image_is_never_adopted(
     (made,) = set(own_images(bench)) - {*before, left}
     assert bench.pointer(ROLE, "candidate") == made
     assert {"BakeKey", "BakeRun", "ImageVersion"} <= tags(bench, made).keys()
+    # Packer may have come to write its own tags; the one that means finished is not Packer's.
     assert "BakeRun" in tags(bench, left)
-    assert not {"BakeKey", "ImageVersion"} & tags(bench, left).keys()
+    assert "BakeKey" not in tags(bench, left)
 
 
 def tags(bench: Workbench, image: str) -> dict[str, str]:

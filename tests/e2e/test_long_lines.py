@@ -12,6 +12,8 @@ LONG = 100 * 1024
 
 PACKER = f"""#!{sys.executable}
 import sys
+if sys.argv[1] == "version":
+    print("Packer v1.16.0")
 if sys.argv[1] == "build":
     print("==> web-base: a task failed", flush=True)
     print("x" * {LONG} + "end", flush=True)
