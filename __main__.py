@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
@@ -30,23 +31,20 @@ from pipeline.errors import PipelineError
 from pipeline.net import unexpected
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import FrameType
 
 TOLD = 32
 """The exit status by which Pulumi's language host knows that a program has told its error itself
 (pulumi-language-python-exec: PYTHON_PROCESS_EXITED_AFTER_SHOWING_USER_ACTIONABLE_MESSAGE_CODE)."""
 
 
-def quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say nothing when the engine interrupts this program: it has told which resource failed.
+def interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """End this program without a word when the engine interrupts it: the engine has told which resource failed.
 
-    By `os._exit`: at an ordinary exit the SDK's unfinished coroutine ends without its loop: Python prints a traceback.
+    By `os._exit`, and for the signal itself: KeyboardInterrupt may also come while Python is already at its end, and
+    the SDK's unfinished coroutine ends without its loop; Python prints a traceback of either.
     """
-    if issubclass(kind, KeyboardInterrupt):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(TOLD)
-    sys.__excepthook__(kind, error, trace)
+    os._exit(TOLD)
 
 
 def leave(message: str) -> NoReturn:
@@ -118,7 +116,7 @@ def program() -> None:
     outputs.of_stack(stack, promotion, fleet)
 
 
-sys.excepthook = quiet
+signal.signal(signal.SIGINT, interrupted)
 try:
     program()
 except PipelineError as error:
