@@ -52,17 +52,27 @@ def redacted(text: str, *, timeout: float = REDACTION_SECONDS) -> str:
     return text
 
 
-def _run(words: list[str], text: str, timeout: float) -> list[dict[str, Any]]:
-    command = shutil.which("gitleaks", path=os.pathsep.join([os.environ.get("PATH", ""), str(TOOLS)]))
-    if command is None:
+def command() -> str:
+    """The program's path.
+
+    Raises:
+        PipelineError: It is not on PATH, and the project's set-up has not put it in place.
+    """
+    found = shutil.which("gitleaks", path=os.pathsep.join([os.environ.get("PATH", ""), str(TOOLS)]))
+    if found is None:
         raise PipelineError(
             "gitleaks is not on PATH",
             allowed="gitleaks 8.25 or newer, which knows the forms of secrets",
-            change="make setup brings it, or install it",
+            change="`make setup` installs it for this project, in .tools/bin; or install it yourself",
         )
+    return str(Path(found).absolute())
+
+
+def _run(words: list[str], text: str, timeout: float) -> list[dict[str, Any]]:
+    program = command()
     with tempfile.TemporaryDirectory(prefix="golden-image-") as folder:
         argv = [
-            str(Path(command).absolute()), *words, f"--config={RULES}", f"--gitleaks-ignore-path={folder}",
+            program, *words, f"--config={RULES}", f"--gitleaks-ignore-path={folder}",
             "--ignore-gitleaks-allow", "--no-banner", "--no-color", "--log-level=error",
             "--exit-code=0", "--report-format=json", "--report-path=-",
         ]  # fmt: skip

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pipeline import log
+from pipeline import gitleaks, log
 from pipeline.baking import leftovers, supervisor, version
 from pipeline.baking.diagnose import diagnose
 from pipeline.baking.manifest import Artifact, last_artifact
@@ -85,9 +85,12 @@ def build(folder: Path, variables: Mapping[str, Any], lock: IO[str], *, limit_se
         limit_seconds: How long Packer may run.
 
     Raises:
-        PipelineError: Packer is missing or too old, the template is not valid, the build failed, or it made no image.
+        PipelineError: Packer is missing or too old, gitleaks is missing, the template is not valid, the build failed,
+            or it made no image.
     """
     version.require()
+    # The validation needs it, and a bake takes minutes: better to miss it now.
+    gitleaks.command()
     values = folder / "variables.json"
     manifest = folder / "manifest.json"
     output = folder / "packer.log"

@@ -115,7 +115,7 @@ def _of_the_machine(*, bakes: bool) -> list[Check]:
     here = machine.HERE
     programs = [machine.PULUMI, machine.GIT]
     if bakes:
-        programs += [machine.PACKER, machine.ANSIBLE, machine.SSH]
+        programs += [machine.PACKER, machine.ANSIBLE, machine.SSH, machine.GITLEAKS]
     return [
         Check(Subject("project", here), machine.folder),
         Check(Subject("packages", here), machine.packages),

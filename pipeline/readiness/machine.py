@@ -80,6 +80,13 @@ SSH = Program(
     use="Ansible and the checks on the validation machines",
     cure="install the OpenSSH client (Debian: apt-get install openssh-client)",
 )
+GITLEAKS = Program(
+    name="gitleaks",
+    ask=("version",),
+    oldest=(8, 25, 0),
+    use="the search for secrets on the validation machines",
+    cure="install gitleaks; `make setup` puts the pinned one into .tools/bin, which must then be on PATH",
+)
 GIT = Program(
     name="git",
     ask=("--version",),
