@@ -233,6 +233,7 @@ class TestWell:
     [
         (bare_machine, "packer", "fail", "not on PATH", "1.12.0 or newer", "make setup"),
         (bare_machine, "ansible-playbook", "fail", "not on PATH", "the bake", ".venv/bin first on PATH"),
+        (bare_machine, "gitleaks", "fail", "not on PATH", "8.25.0 or newer", "make setup"),
         (bare_machine, "pulumi plugins", "fail", "missing: aws 7.51.1", "forbids", "pulumi plugin install"),
         (bare_machine, "credentials", "fail", "Unable to locate credentials", "no credentials", "aws configure"),
         (out_of_reach, "packer", "fail", "1.9.0", "1.12.0 or newer", "install Packer 1.14"),
