@@ -7,8 +7,10 @@ set -eu
 ROOT=${ROOT-}
 
 # A registration with Red Hat: this machine's alone. First, because it is logged.
+# What registers, minutes after a boot, must not come after this script either. The masks are in /run, not in the image.
 if [ -z "$ROOT" ] && command -v subscription-manager >/dev/null; then
-  if systemctl --quiet is-active rhsmcertd.service; then systemctl stop rhsmcertd.service; fi
+  systemctl --quiet mask --runtime --now rhsmcertd.service insights-client.timer insights-client.service \
+    insights-register.path insights-register.service rhcd.service
   subscription-manager clean
 fi
 rm -f "$ROOT"/etc/pki/consumer/* "$ROOT"/etc/pki/entitlement/*

@@ -29,6 +29,9 @@ absent "$ROOT"/var/lib/cloud/instance "$ROOT"/var/lib/cloud/instances "$ROOT"/va
 absent "$ROOT"/etc/ssh/ssh_host_*
 absent "$ROOT"/etc/pki/consumer "$ROOT"/etc/pki/entitlement "$ROOT"/etc/insights-client/machine-id \
   "$ROOT"/etc/insights-client/.registered "$ROOT"/etc/insights-client/.unregistered
+if [ -z "$ROOT" ] && systemctl --quiet is-active rhsmcertd.service; then
+  left "rhsmcertd.service runs, and may register this machine after the clean-up"
+fi
 absent "$ROOT"/etc/NetworkManager/system-connections/cloud-init-*.nmconnection \
   "$ROOT"/etc/sysconfig/network-scripts/ifcfg-eth0 "$ROOT"/var/lib/NetworkManager/secret_key
 absent "$ROOT/root/.ssh/authorized_keys" "$ROOT"/home/*/.ssh/authorized_keys

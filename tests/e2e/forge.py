@@ -33,7 +33,7 @@ class Forge:
     bench: Workbench
     folder: Path
 
-    def image(self, parent: str, script: str, *, clean: bool = True) -> str:
+    def image(self, parent: str, script: str, *, clean: bool = True, user: str = USER) -> str:
         """An image of a machine of `parent` on which `script` has run as root, after the bake's clean-up.
 
         It bears the bake key of the bench's present content, so that the next update adopts it as its bake.
@@ -45,7 +45,7 @@ class Forge:
             ImageId=parent, InstanceType="t3.micro", KeyName=name, MinCount=1, MaxCount=1
         )["Instances"][0]
         whole = (PROJECT / "packer/scripts/clean.sh").read_text() if clean else ""
-        self._run(instance["PrivateIpAddress"], key, f"{whole}\n{script}\n")
+        self._run(instance["PrivateIpAddress"], key, f"{whole}\n{script}\n", user)
         tags = {"BakeKey": self.bake_key(), "Role": "web", "ManagedBy": "packer", "Name": name}
         image: str = ec2.create_image(
             InstanceId=instance["InstanceId"], Name=name, TagSpecifications=baked_tags(tags)
@@ -72,11 +72,11 @@ class Forge:
         ec2.import_key_pair(KeyName=name, PublicKeyMaterial=public)
         return path
 
-    def _run(self, address: str, key: Path, script: str) -> None:
+    def _run(self, address: str, key: Path, script: str, user: str) -> None:
         ssh = [
             "ssh", "-F", "/dev/null", "-i", str(key), "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR",
             "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=2",
-            f"{USER}@{address}",
+            f"{user}@{address}",
         ]  # fmt: skip
         deadline = time.monotonic() + LOGIN_SECONDS
         wait = [*ssh, "systemctl is-system-running --wait"]

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from lab import redhat_like
 from lab.settings import LabSettings
 from lab.workbench import Workbench
+from tests.e2e.forge import Forge
 
 NEVER = 3600
 """Seconds after boot; no bake and no validation takes so long."""
+
+BEFORE_SSH = 0
+"""The machine is registered when a bake can first log in."""
 
 CONF = "etc/insights-client/insights-client.conf"
 CHANGE = f"""
@@ -36,7 +41,7 @@ def builder_identity(lab: LabSettings, image_id: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "registered"), [(NEVER, False), (1, True)], ids=["ordinary", "registered builder"]
+    ("seconds", "registered"), [(NEVER, False), (BEFORE_SSH, True)], ids=["ordinary", "registered builder"]
 )
 def test_an_image_passes_and_has_no_consumer_identity(
     lab: LabSettings, bench: Workbench, seconds: int, *, registered: bool
@@ -67,3 +72,20 @@ def test_a_secret_in_a_changed_file_of_a_package_is_found(lab: LabSettings, benc
     assert "/etc/pki/rhui" not in run.output, "what the package has unchanged is the distributor's"
     assert "kJ8vQ2mZ7xLp" not in run.output
     assert bench.pointer("web", "candidate") == before
+
+
+def test_after_the_clean_up_no_machine_registers(bench: Workbench, tmp_path: Path) -> None:
+    """A service that something has started again would register the builder after its clean-up."""
+    source = bench.offer_redhat(registration_seconds=BEFORE_SSH)
+    script = """
+test -s /etc/pki/consumer/cert.pem
+systemctl restart rhsmcertd.service
+{clean}
+if systemctl start rhsmcertd.service; then echo "it was started" >&2; exit 1; fi
+{verify}
+"""
+    scripts = {
+        name: (bench.folder / f"packer/scripts/{file}.sh").read_text()
+        for name, file in (("clean", "clean"), ("verify", "verify-clean"))
+    }
+    Forge(bench, tmp_path).image(source, script.format(**scripts), clean=False, user=redhat_like.LOGIN_USER)
