@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 import pulumi
+from pulumi.runtime.config import CONFIG
 
-from components import baking, outputs, settings
+from components import baking, outputs
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
 from pipeline import visible
@@ -29,6 +30,7 @@ from pipeline.channels.select import choose
 from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
 from pipeline.net import unexpected
+from pipeline.settings import schema
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -61,7 +63,8 @@ def leave(message: str) -> NoReturn:
 
 def program() -> None:
     """Declare the stack."""
-    stack = settings.load()
+    # pulumi.Config answers for one key at a time; a misspelt key shows only in the whole bag.
+    stack = schema.parse(CONFIG.get(), stack=pulumi.get_stack())
     catalog = Catalog(region=stack.region, profile=stack.profile)
 
     def stands() -> Standing:

@@ -19,8 +19,8 @@ from pipeline.validation.suite import suite_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.settings import Settings
     from pipeline.catalog import Catalog
+    from pipeline.settings.schema import Settings
 
 TEMPLATE = Path("packer")
 CHECKS = TEMPLATE / "checks"

@@ -12,9 +12,9 @@ from pipeline.model import TAG_GIT_COMMIT
 if TYPE_CHECKING:
     from components.baking import Baked
     from components.image_promotion import ImagePromotion
-    from components.settings import Settings
     from components.web_fleet import WebFleet
     from pipeline.channels.select import Choice
+    from pipeline.settings.schema import Settings
 
 README = Path("Pulumi.README.md")
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pipeline import aws
 from pipeline.channels.pointer import Pointer
-from pipeline.channels.stackfile import StackFile
 from pipeline.channels.standing import ACKNOWLEDGED, describe, label
 from pipeline.errors import PipelineError
 from pipeline.patience import SHORT
+from pipeline.settings.stackfile import StackFile
 
 if TYPE_CHECKING:
     from pathlib import Path

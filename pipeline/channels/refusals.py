@@ -11,8 +11,8 @@ from pipeline.errors import PipelineError
 from pipeline.model import TAG_REVOKED, TAG_ROLE, TAG_VALIDATED, pointer_name
 
 if TYPE_CHECKING:
-    from pipeline.channels.request import Request
     from pipeline.model import Image
+    from pipeline.settings.request import Request
 
 
 def empty_channel(request: Request) -> PipelineError:

@@ -14,9 +14,9 @@ from rich.text import Text
 from pipeline import visible
 from pipeline.catalog import Catalog
 from pipeline.channels import history
-from pipeline.channels.stackfile import PIN, StackFile
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_GIT_COMMIT
+from pipeline.settings.stackfile import PIN, StackFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from pipeline.channels import refusals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.channels.request import Request
     from pipeline.model import Image
+    from pipeline.settings.request import Request
 
 
 class Reader(Protocol):

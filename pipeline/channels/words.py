@@ -10,10 +10,10 @@ from pipeline.channels.standing import describe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.channels.request import Request
     from pipeline.channels.select import Choice
     from pipeline.channels.standing import Standing
     from pipeline.model import Image
+    from pipeline.settings.request import Request
 
 
 class Reader(Protocol):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.channels.stackfile import PIN, StackFile
 from pipeline.errors import PipelineError
+from pipeline.settings.stackfile import PIN, StackFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from ruamel.yaml import YAML
 
-from components import baking, settings
+from components import baking
 from lab.workbench import PROJECT, Workbench
 from pipeline.baking.bakekey import ingredients
+from pipeline.settings import schema
 from tests.e2e.registry import baked_tags
 
 USER = "admin"
@@ -58,7 +59,7 @@ class Forge:
         """The key that an update of dev would bake now."""
         config = YAML(typ="safe").load(self.bench.stack_file("dev"))["config"]
         given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-        stack = settings.parse(given, stack="dev")
+        stack = schema.parse(given, stack="dev")
         template = self.bench.folder / "packer"
         content, _ = baking.variables_of(stack, template)
         return ingredients(template, content=content, serial=stack.bake.serial).key

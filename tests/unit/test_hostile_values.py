@@ -1,6 +1,6 @@
 """No value of config and no tag takes effect anywhere: it is refused with its file and key, or it passes as text.
 
-The fields are those that `components.settings` and the Packer template know, so that a new one is looked at as well.
+The fields are those that the settings and the Packer template know, so that a new one is looked at as well.
 """
 
 import json
@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from components import provider, settings
 from components.baking import variables_of
 from components.image_validation import user_data
 from pipeline.baking.variables import template_variables
 from pipeline.channels import refusals
-from pipeline.channels.request import Request
 from pipeline.cli import options
 from pipeline.errors import PipelineError
 from pipeline.model import Image
 from pipeline.readiness import show
 from pipeline.readiness.findings import Report, Subject
+from pipeline.settings import provider, schema
+from pipeline.settings.request import Request
 from pipeline.validation import report
 from pipeline.validation.results import FAILED, CheckResult
 from tools.checks import PROJECT
@@ -66,19 +66,19 @@ MARK = "HOSTILE-VALUE"
 
 def fields() -> Iterator[tuple[str, dict[str, Any]]]:
     """Each field that config may have: its name, and the config that has HOSTILE's mark in it."""
-    for key in settings._TOP_KEYS:
-        if key not in settings._OBJECT_KEYS:
+    for key in schema._TOP_KEYS:
+        if key not in schema._OBJECT_KEYS:
             yield f"golden-image:{key}", {f"golden-image:{key}": MARK}
     for section, keys in (
-        ("bake", settings._BAKE_KEYS),
-        ("validation", settings._VALIDATION_KEYS),
-        ("fleet", settings._FLEET_KEYS),
+        ("bake", schema._BAKE_KEYS),
+        ("validation", schema._VALIDATION_KEYS),
+        ("fleet", schema._FLEET_KEYS),
     ):
         for key in keys:
             for value in (MARK, [MARK]):
                 yield f"golden-image:{section}.{key}", {f"golden-image:{section}": {key: value}}
     yield "golden-image:allowedOwners", {"golden-image:allowedOwners": [MARK]}
-    for section in settings._OBJECT_KEYS:
+    for section in schema._OBJECT_KEYS:
         yield f"golden-image:{section}", {f"golden-image:{section}": MARK}
     for key in provider.FOLLOWED:
         yield f"aws:{key}", {f"aws:{key}": MARK}
@@ -109,7 +109,7 @@ def refusal(config: dict[str, Any], text: str) -> PipelineError | None:
     whole = base | filled(config, text)
     engine = {key: value if isinstance(value, str) else json.dumps(value) for key, value in whole.items()}
     try:
-        variables_of(settings.parse(engine, stack="dev"), PROJECT / "packer")
+        variables_of(schema.parse(engine, stack="dev"), PROJECT / "packer")
     except PipelineError as error:
         return error
     return None
@@ -139,9 +139,9 @@ def test_a_hostile_value_is_refused_with_its_file_and_key_or_is_text(
 
 
 def test_a_value_of_config_that_is_no_json() -> None:
-    for section in settings._OBJECT_KEYS:
+    for section in schema._OBJECT_KEYS:
         with pytest.raises(PipelineError, match=f"golden-image:{section} is not valid") as caught:
-            settings.parse(
+            schema.parse(
                 {f"golden-image:{section}": "\x1b[2J" + "[" * 100_000, "aws:region": "eu-west-1"}, stack="dev"
             )
         readable(str(caught.value))

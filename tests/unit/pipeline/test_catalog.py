@@ -11,11 +11,11 @@ from moto.ec2.models import ec2_backends
 
 from pipeline.catalog import Catalog
 from pipeline.channels import words
-from pipeline.channels.request import Request
 from pipeline.channels.select import choose
 from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
 from pipeline.patience import Patience
+from pipeline.settings.request import Request
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"  # moto's

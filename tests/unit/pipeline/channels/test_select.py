@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.channels.request import Request
 from pipeline.channels.select import choose
 from pipeline.errors import PipelineError
 from pipeline.model import Image
+from pipeline.settings.request import Request
 from tests.unit.pipeline.making import GOOD as IMAGE
 
 REQUEST = Request(

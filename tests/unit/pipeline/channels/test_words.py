@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.channels import words
-from pipeline.channels.request import Request
 from pipeline.channels.select import Choice
 from pipeline.channels.standing import label
 from pipeline.model import Image
+from pipeline.settings.request import Request
 from tests.unit.pipeline.making import image, standing
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)

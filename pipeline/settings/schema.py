@@ -1,7 +1,4 @@
-"""Stack config, parsed once into frozen dataclasses.
-
-`parse` is pure; `load` hands it what the engine gave to this program.
-"""
+"""Stack config, parsed once into frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -9,8 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from components import provider
-from components.fields import (
+from pipeline import visible
+from pipeline.errors import PipelineError
+from pipeline.settings import provider
+from pipeline.settings.fields import (
     IMAGE_ID,
     INSTANCE_PROFILE,
     INSTANCE_TYPE,
@@ -22,9 +21,7 @@ from components.fields import (
     USER,
     Section,
 )
-from pipeline import visible
-from pipeline.channels.request import Request
-from pipeline.errors import PipelineError
+from pipeline.settings.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,20 +194,6 @@ class Settings:
         """How a step of the pipeline reaches AWS, as environment variables."""
         profile = {"AWS_PROFILE": self.profile} if self.profile else {}
         return {"AWS_REGION": self.region} | profile
-
-
-def load() -> Settings:
-    """The settings of the stack that this program runs for.
-
-    Raises:
-        PipelineError: See `parse`.
-    """
-    # Here, so that `parse` and its tests need no Pulumi.
-    import pulumi  # noqa: PLC0415
-    from pulumi.runtime.config import CONFIG  # noqa: PLC0415
-
-    # pulumi.Config answers for one key at a time; a misspelt key shows only in the whole bag.
-    return parse(CONFIG.get(), stack=pulumi.get_stack())
 
 
 def parse(config: Mapping[str, str], *, stack: str) -> Settings:

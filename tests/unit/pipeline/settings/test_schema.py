@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from components import baking, provider, settings
+from components import baking
 from pipeline.errors import PipelineError
+from pipeline.settings import provider, schema
 
 DEV = {"channel": "candidate", "from": "bake"}
 PROD = {"channel": "prod", "from": "candidate"}
@@ -18,8 +19,8 @@ def config(values: dict[str, Any], **aws: str) -> dict[str, str]:
     return found | {f"aws:{k}": v for k, v in ({"region": "eu-west-1"} | aws).items()}
 
 
-def parse(values: dict[str, Any], **aws: str) -> settings.Settings:
-    return settings.parse(config(values, **aws), stack="dev")
+def parse(values: dict[str, Any], **aws: str) -> schema.Settings:
+    return schema.parse(config(values, **aws), stack="dev")
 
 
 def test_defaults_are_those_of_aws() -> None:
@@ -152,9 +153,9 @@ def test_a_smoke_test_may_have_lines() -> None:
 
 def test_a_region_is_required() -> None:
     with pytest.raises(PipelineError, match="aws:region is required"):
-        settings.parse(config(DEV) | {"aws:region": ""}, stack="dev")
+        schema.parse(config(DEV) | {"aws:region": ""}, stack="dev")
 
 
 def test_a_list_that_is_no_json() -> None:
     with pytest.raises(PipelineError, match="golden-image:allowedOwners is not valid"):
-        settings.parse(config(DEV) | {"golden-image:allowedOwners": "[self"}, stack="dev")
+        schema.parse(config(DEV) | {"golden-image:allowedOwners": "[self"}, stack="dev")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.channels.stackfile import StackFile
 from pipeline.errors import PipelineError
+from pipeline.settings.stackfile import StackFile
 
 TEXT = """\
 # prod takes what candidate holds

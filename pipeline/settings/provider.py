@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.fields import PROFILE, REGION, Section
 from pipeline.errors import PipelineError
+from pipeline.settings.fields import PROFILE, REGION, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

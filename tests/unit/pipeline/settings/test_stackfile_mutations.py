@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.channels.stackfile import StackFile
 from pipeline.errors import PipelineError
 from pipeline.readiness import stacks
+from pipeline.settings.stackfile import StackFile
 from tools.checks import PROJECT
 
 FILES = int(os.environ.get("GOLDEN_IMAGE_MUTATIONS", "40"))

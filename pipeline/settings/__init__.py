@@ -1,0 +1,1 @@
+"""Stack config: every key once, read from the engine or from files."""
