@@ -1,5 +1,6 @@
-"""Clients of the paper lab, and its manners by name."""
+"""Clients of the paper lab, its manners by name, and its time."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,48 @@ import httpx
 import pytest
 from botocore.config import Config
 
-from lab import environment, settings
+from lab import controlplane, environment, settings
+from lab.manners import late_parameters, later, old_console, pending, stale_reads, throttling
+
+
+class Clock:
+    """The time of the manners, in the place of the module `time`: it goes on only when it is told to."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._later: later.Later | None = None
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def later(self) -> later.Later:
+        self._later = later.Later()
+        return self._later
+
+    def advance(self, seconds: float) -> None:
+        """Let time go on; returns when all that was due by then has been done."""
+        assert self._later is not None
+        self._now += seconds
+        done = threading.Event()
+        self._later.at(self._now, done.set)
+        assert done.wait(60)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """No test depends on how fast the machine is."""
+    clock = Clock()
+    for module in (late_parameters, later, old_console, pending, stale_reads, throttling):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(controlplane, "Later", clock.later)
+    return clock
+
+
+@pytest.fixture
+def ec2(clock: Clock, ec2: Any) -> Any:
+    """A client of a lab whose machines are of paper and whose manners' time stands still."""
+    del clock
+    return ec2
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A parameter that holds an image id is written after the answer."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from lab import environment
 from lab.manners import late_parameters
+from tests.unit.lab.manners.conftest import Clock
 
 NAME = "/golden-image/web/prod"
 
@@ -28,16 +28,13 @@ def value(ssm: Any) -> str | None:
     return found
 
 
-def wait_for(ssm: Any, wanted: str) -> None:
-    deadline = time.monotonic() + 10
-    while value(ssm) != wanted:
-        assert time.monotonic() < deadline, f"{value(ssm)} is not {wanted}"
-        time.sleep(0.02)
+def written(clock: Clock) -> None:
+    """Let time go on until all that was put is written."""
+    clock.advance(late_parameters.SECONDS[1])
 
 
 @pytest.fixture
-def ssm(manners: Callable[..., None], client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(late_parameters, "SECONDS", (1.0, 1.2))
+def ssm(manners: Callable[..., None], client: Callable[..., Any]) -> Any:
     manners("late-image-parameters")
     return client("ssm")
 
@@ -49,40 +46,50 @@ def images(ec2: Any) -> list[str]:
     ]
 
 
-def test_a_create_and_an_update_take_effect_after_the_answer(ssm: Any, images: list[str]) -> None:
+def test_a_create_and_an_update_take_effect_after_the_answer(
+    ssm: Any, images: list[str], clock: Clock
+) -> None:
     assert put(ssm, images[0], overwrite=False) == 1
     assert value(ssm) is None
-    wait_for(ssm, images[0])
+    written(clock)
+    assert value(ssm) == images[0]
     assert put(ssm, images[1]) == 2
     assert value(ssm) == images[0]
-    wait_for(ssm, images[1])
+    written(clock)
+    assert value(ssm) == images[1]
     found = ssm.get_parameter(Name=NAME)["Parameter"]
     assert (found["Version"], found["DataType"]) == (2, "aws:ec2:image")
 
 
-def test_an_image_that_nobody_can_see_is_thrown_away_without_a_word(ssm: Any, images: list[str]) -> None:
+def test_an_image_that_nobody_can_see_is_thrown_away_without_a_word(
+    ssm: Any, images: list[str], clock: Clock
+) -> None:
     put(ssm, images[0])
-    wait_for(ssm, images[0])
+    written(clock)
+    assert value(ssm) == images[0]
     put(ssm, "ami-00000000000000000")
     put(ssm, images[1])
-    wait_for(ssm, images[1])
+    written(clock)
+    assert value(ssm) == images[1]
     values = [one["Value"] for one in ssm.get_parameter_history(Name=NAME)["Parameters"]]
     assert values == images[:2]
 
 
-def test_two_writes_keep_their_order_and_count_on(ssm: Any, images: list[str]) -> None:
+def test_two_writes_keep_their_order_and_count_on(ssm: Any, images: list[str], clock: Clock) -> None:
     assert [put(ssm, image) for image in images] == [1, 2, 3]
-    wait_for(ssm, images[2])
+    written(clock)
+    assert value(ssm) == images[2]
     values = [one["Value"] for one in ssm.get_parameter_history(Name=NAME)["Parameters"]]
     assert values == images
 
 
-def test_what_is_refused_is_refused_at_once(ssm: Any, images: list[str]) -> None:
+def test_what_is_refused_is_refused_at_once(ssm: Any, images: list[str], clock: Clock) -> None:
     put(ssm, images[0])
-    wait_for(ssm, images[0])
+    written(clock)
+    assert value(ssm) == images[0]
     with pytest.raises(ClientError, match="ParameterAlreadyExists"):
         put(ssm, images[1], overwrite=False)
-    time.sleep(1.3)
+    written(clock)
     assert value(ssm) == images[0]
 
 

@@ -1,6 +1,5 @@
 """Machines and images take their time, in phases."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ from moto.core.base_backend import BackendDict
 
 from lab import account, dataplane
 from lab.manners import pace
+from tests.unit.lab.manners.conftest import Clock
 from tests.unit.lab.paper import PaperMachine, run, source
 from tests.unit.lab.test_controlplane import state
 
-SPAN = (1.5, 1.5)
+PHASE = 1.5
+SPAN = (PHASE, PHASE)
 QUICK = pace.Pace(pending=SPAN, power=(0.0, 0.0), stopping=SPAN, shutting_down=SPAN, image=SPAN, copy=SPAN)
 
 
@@ -24,13 +25,6 @@ def slow(ec2: Any, manners: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(pace.PACES, "lab", QUICK)
     manners("pending")
     return ec2
-
-
-def wait_for(look: Callable[[], Any], wanted: Any) -> None:
-    deadline = time.monotonic() + 10
-    while (seen := look()) != wanted:
-        assert time.monotonic() < deadline, f"{seen!r} is not {wanted!r}"
-        time.sleep(0.02)
 
 
 def launch(ec2: Any, **arguments: Any) -> str:
@@ -48,39 +42,44 @@ def image_state(ec2: Any, image_id: str) -> str:
 
 
 def test_a_machine_is_pending_then_running_stopping_then_stopped_shutting_down_then_terminated(
-    slow: Any,
+    slow: Any, clock: Clock
 ) -> None:
     instance_id = launch(slow)
     assert instance_id not in PaperMachine.all
-    wait_for(lambda: state(slow, instance_id)[0], "running")
+    clock.advance(PHASE)
+    assert state(slow, instance_id)[0] == "running"
     machine = PaperMachine.all[instance_id]
-    wait_for(lambda: machine.running, True)
+    assert machine.running
     slow.stop_instances(InstanceIds=[instance_id])
     assert (state(slow, instance_id)[0], machine.running) == ("stopping", True)
     with pytest.raises(ClientError, match=r"Instance is not in state 'running' or 'stopped'"):
         slow.create_image(InstanceId=instance_id, Name="early")
     with pytest.raises(ClientError, match="IncorrectInstanceState"):
         slow.start_instances(InstanceIds=[instance_id])
-    wait_for(lambda: state(slow, instance_id)[0], "stopped")
+    clock.advance(PHASE)
+    assert state(slow, instance_id)[0] == "stopped"
     assert not machine.running
     slow.terminate_instances(InstanceIds=[instance_id])
     slow.terminate_instances(InstanceIds=[instance_id])
     assert state(slow, instance_id)[0] == "shutting-down"
-    wait_for(lambda: state(slow, instance_id)[0], "terminated")
+    clock.advance(PHASE)
+    assert state(slow, instance_id)[0] == "terminated"
 
 
-def test_terminating_what_is_pending_ends_it(slow: Any) -> None:
+def test_terminating_what_is_pending_ends_it(slow: Any, clock: Clock) -> None:
     instance_id = launch(slow)
     slow.terminate_instances(InstanceIds=[instance_id])
-    wait_for(lambda: state(slow, instance_id)[0], "terminated")
-    time.sleep(1.6)
+    clock.advance(PHASE)
+    assert state(slow, instance_id)[0] == "terminated"
+    clock.advance(PHASE)
     assert state(slow, instance_id)[0] == "terminated"
     assert instance_id not in PaperMachine.all
 
 
-def test_an_image_is_pending_starts_nothing_and_has_its_tags(slow: Any) -> None:
+def test_an_image_is_pending_starts_nothing_and_has_its_tags(slow: Any, clock: Clock) -> None:
     instance_id = launch(slow)
-    wait_for(lambda: state(slow, instance_id)[0], "running")
+    clock.advance(PHASE)
+    assert state(slow, instance_id)[0] == "running"
     tags = [{"ResourceType": "image", "Tags": [{"Key": "BakeRun", "Value": "k"}]}]
     image_id = slow.create_image(InstanceId=instance_id, Name="baked", TagSpecifications=tags)["ImageId"]
     assert image_state(slow, image_id) == "pending"
@@ -88,33 +87,40 @@ def test_an_image_is_pending_starts_nothing_and_has_its_tags(slow: Any) -> None:
     assert image["ImageId"] == image_id
     with pytest.raises(ClientError, match=r"InvalidAMIID\.Unavailable"):
         slow.run_instances(ImageId=image_id, MinCount=1, MaxCount=1)
-    wait_for(lambda: image_state(slow, image_id), "available")
+    clock.advance(PHASE)
+    assert image_state(slow, image_id) == "available"
     copy = slow.copy_image(SourceImageId=image_id, SourceRegion="eu-west-1", Name="copy", Encrypted=True)[
         "ImageId"
     ]
     assert image_state(slow, copy) == "pending"
-    wait_for(lambda: image_state(slow, copy), "available")
+    clock.advance(PHASE)
+    assert image_state(slow, copy) == "available"
 
 
-def test_an_image_that_is_deregistered_while_it_is_pending_does_not_come_back(slow: Any) -> None:
+def test_an_image_that_is_deregistered_while_it_is_pending_does_not_come_back(
+    slow: Any, clock: Clock
+) -> None:
     instance_id = launch(slow)
-    wait_for(lambda: state(slow, instance_id)[0], "running")
+    clock.advance(PHASE)
+    assert state(slow, instance_id)[0] == "running"
     image_id = slow.create_image(InstanceId=instance_id, Name="baked")["ImageId"]
     slow.deregister_image(ImageId=image_id)
-    time.sleep(1.6)
+    clock.advance(PHASE)
     assert slow.describe_images(Owners=["self"])["Images"] == []
 
 
 def test_at_aws_pace_a_machine_has_no_power_for_a_while_though_it_is_called_running(
-    ec2: Any, manners: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ec2: Any, manners: Callable[..., None], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = {**vars(QUICK), "power": (0.5, 0.5)}
     monkeypatch.setitem(pace.PACES, "lab", pace.Pace(**values))
     manners("pending")
     instance_id = launch(ec2)
-    wait_for(lambda: state(ec2, instance_id)[0], "running")
+    clock.advance(PHASE)
+    assert state(ec2, instance_id)[0] == "running"
     assert instance_id not in PaperMachine.all
-    wait_for(lambda: instance_id in PaperMachine.all, True)
+    clock.advance(0.5)
+    assert instance_id in PaperMachine.all
 
 
 def test_a_lab_that_was_killed_has_no_phase_left(slow: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lab.manners import old_console
+from tests.unit.lab.manners.conftest import Clock
 from tests.unit.lab.paper import PaperMachine, run
 from tests.unit.lab.test_disks import bake, snapshot_of
 
@@ -18,7 +19,6 @@ def console(ec2: Any, instance_id: str, **arguments: Any) -> str:
 def test_after_a_start_the_console_is_the_last_boots_unless_the_latest_is_asked_for(
     ec2: Any, manners: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(old_console, "SECONDS", 1e6)
     manners("old-console")
     instance_id, _ = run(ec2)
     assert console(ec2, instance_id) == ""
@@ -33,11 +33,12 @@ def test_after_a_start_the_console_is_the_last_boots_unless_the_latest_is_asked_
 
 
 def test_after_a_while_the_console_is_the_present_one(
-    ec2: Any, manners: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ec2: Any, manners: Callable[..., None], clock: Clock
 ) -> None:
-    monkeypatch.setattr(old_console, "SECONDS", 0.0)
     manners("old-console")
     instance_id, _ = run(ec2)
+    assert console(ec2, instance_id) == ""
+    clock.advance(old_console.SECONDS + 1)
     assert console(ec2, instance_id) == f"console of {instance_id}"
 
 

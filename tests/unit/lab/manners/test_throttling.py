@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from lab import environment
 from lab.manners.throttling import Bucket
+from tests.unit.lab.manners.conftest import Clock
 
 
 def refusals(call: Callable[[], Any], count: int) -> list[str]:
@@ -28,15 +29,15 @@ def test_a_bucket_empties_and_time_fills_it_up_to_its_size() -> None:
 
 
 def test_a_greedy_loop_is_refused_in_the_words_of_each_service(
-    manners: Callable[..., None], client: Callable[..., Any]
+    manners: Callable[..., None], client: Callable[..., Any], clock: Clock
 ) -> None:
     manners("throttling")
     ec2, ssm = client("ec2"), client("ssm")
-    assert set(refusals(lambda: ec2.start_instances(InstanceIds=["i-1"]), 30)) == {
-        "InvalidInstanceID.NotFound",
-        "RequestLimitExceeded",
-    }
-    assert set(refusals(ssm.describe_parameters, 60)) == {"ThrottlingException"}
+    found = refusals(lambda: ec2.start_instances(InstanceIds=["i-1"]), 7)
+    assert found == ["InvalidInstanceID.NotFound"] * 5 + ["RequestLimitExceeded"] * 2
+    assert refusals(ssm.describe_parameters, 11) == ["ThrottlingException"]
+    clock.advance(1.0)
+    assert refusals(ssm.describe_parameters, 6) == ["ThrottlingException"]
 
 
 def test_ordinary_use_is_not(manners: Callable[..., None], client: Callable[..., Any]) -> None:
