@@ -54,6 +54,16 @@ IN_MANNERS = frozenset({"manners"})
 POLL = {"AWS_POLL_DELAY_SECONDS": "1"}
 """Packer looks each second at what is pending, instead of each fifteen (amazon plugin, "Resource waiters")."""
 
+MAJORS = {
+    "life": 1, "interrupt": 3, "bake": 5, "gate": 6, "iam": 7, "pipelines": 8, "readme": 9, "bad_input": 10,
+    "long_lines": 11, "redhat_like": 12,
+}  # fmt: skip
+"""Whose versions begin with which number. A lab's images are there for all files of a worker, and one that has the bake
+key is adopted: a version that another file baked, or broke, would be taken for this file's own."""
+
+SHARED = "1.0.0"
+"""The version that a working copy begins with; what it makes is good, and every file adopts it."""
+
 LABS = {"gw0": "test", "gw1": "test2", "gw2": "test3", "gw3": "test4"}
 """Which lab a worker of pytest-xdist drives; without workers it is the environment's, or the first one."""
 
@@ -98,7 +108,8 @@ def bench(
 ) -> Iterator[Workbench]:
     """A working copy with stacks of its own, which are removed in the end; the lab has the manners of the file.
 
-    The account is everybody's, and an image that is there is adopted: a version that a file bakes is its own.
+    The account is everybody's, and an image that is there is adopted: a version that a file bakes is its own
+    (`MAJORS`).
     """
     bench = make_bench(lab, tmp_path_factory.mktemp("work"))
     bench.set_manners(*(MANNERS if request.path.stem.removeprefix("test_") in IN_MANNERS else ()))
@@ -107,9 +118,21 @@ def bench(
     bench.set_manners()
 
 
+class Bench(Workbench):
+    """A working copy in which a test sets only versions of its own file."""
+
+    def set_version(self, version: str) -> None:
+        file = Path(os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]).stem.removeprefix("test_")
+        own = version.startswith(f"{MAJORS.get(file)}.")
+        assert own or version == SHARED, (
+            f"{version} is not a version of {file}: see MAJORS in tests/e2e/conftest.py"
+        )
+        super().set_version(version)
+
+
 def make_bench(lab: LabSettings, folder: Path) -> Workbench:
     """A working copy in `folder`, with a state of its own."""
-    bench = Workbench(lab, folder / "project", echo=True)
+    bench = Bench(lab, folder / "project", echo=True)
     backend = folder / "state"
     backend.mkdir()
     bench.env |= {"PULUMI_BACKEND_URL": f"file://{backend}", **POLL}
@@ -119,6 +142,10 @@ def make_bench(lab: LabSettings, folder: Path) -> Workbench:
 def remove_stacks(bench: Workbench) -> None:
     """Destroy what a bench's stacks still have: two stacks may not hold one channel."""
     bench.set_faults()
+    backend = Path(bench.env["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    for lock in backend.glob(".pulumi/locks/**/*.json"):
+        # A test that failed may have killed its update.
+        assert bench.run("python", "-m", "lab", "unlock", lock.parent.name).status == 0
     listed = bench.run("pulumi", "stack", "ls", "--json")
     for stack in json.loads(listed.output):
         if stack.get("resourceCount"):

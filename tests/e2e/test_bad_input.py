@@ -150,7 +150,7 @@ class TestInUpdate:
 
 def test_a_machine_that_never_answers(bench: Workbench, good: dict[str, Any], tmp_path: Path) -> None:
     bench.edit(DEV, "timeoutSeconds: .*", "timeoutSeconds: 10")
-    bench.set_version("6.6.6")
+    bench.set_version("10.1.0")
     image = Forge(bench, tmp_path).image(good["candidate"], "systemctl mask ssh ssh.socket")
     refused(
         bench.up("dev"),
