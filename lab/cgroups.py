@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 from pathlib import Path
 
 from lab.errors import LabError
@@ -76,7 +77,16 @@ def processes(group: str) -> list[int]:
         for folder, _, _ in os.walk(root / group):
             with contextlib.suppress(OSError):  # a group may go meanwhile
                 found.update(map(int, (Path(folder) / "cgroup.procs").read_text().split()))
-    return sorted(found)
+    return sorted(found - {0})  # 0: one that cannot be seen from here
+
+
+def kill(group: str, *, spare: int | None = None) -> int:
+    """Kill the processes in `group` and below it, but one; returns how many those were."""
+    found = [pid for pid in processes(group) if pid != spare]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(found)
 
 
 def exists(group: str) -> bool:

@@ -233,6 +233,13 @@ class DataPlane:
             if machine is not None and machine.running:
                 machine.stop()
 
+    def remove(self, instance_id: str) -> None:
+        """End a machine and remove its disk, ahead of its instance's state."""
+        with self._lock:
+            machine = self._machines.get(instance_id)
+            if machine is not None:
+                self._destroy(machine)
+
     def reboot(self, instance_ids: Iterable[str]) -> None:
         """Restart the operating systems of running machines."""
         for instance_id in instance_ids:

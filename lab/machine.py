@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from lab import cgroups, signals
+from lab import cgroups, network, signals
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: threading.Thread | None = None
         self._ending = False
-        self._memory_mib = 0
         for part in ("upper", "work", "root"):
             (folder / part).mkdir(parents=True, exist_ok=True)
 
@@ -113,16 +112,17 @@ class Machine:
         try:
             seed.write(root)
             self._ending = False
-            self._memory_mib = seed.memory_mib
-            self._process = self._spawn()
+            self._process = self._spawn(seed)
         except BaseException:
             self._unmount()
             raise
         # The watcher outlives a reboot; it ends with the machine.
-        self._watch = threading.Thread(target=self._watch_over, name=self.instance_id, daemon=True)
+        self._watch = threading.Thread(
+            target=self._watch_over, args=(seed,), name=self.instance_id, daemon=True
+        )
         self._watch.start()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self, seed: Seed) -> subprocess.Popen[bytes]:
         argv = [
             "systemd-nspawn", "--quiet", f"--directory={self.folder / 'root'}", "--boot",
             "--register=no", "--keep-unit", f"--machine={self.instance_id}",
@@ -130,7 +130,7 @@ class Machine:
             "--resolv-conf=off", "--timezone=off",
         ]  # fmt: skip
         groups = cgroups.create(self._cgroup)
-        cgroups.limit_memory(self._cgroup, self._memory_mib)
+        cgroups.limit_memory(self._cgroup, seed.memory_mib)
         console: BinaryIO
         with self._console_file.open("ab") as console:
             return subprocess.Popen(
@@ -139,40 +139,47 @@ class Machine:
                 start_new_session=True,
             )  # fmt: skip
 
-    def _watch_over(self) -> None:
+    def _watch_over(self, seed: Seed) -> None:
         process = self._process
         while process is not None:
             status = process.wait()
             if status == REBOOT_STATUS and not self._ending:
-                process = self._process = self._spawn()
+                process = self._process = self._spawn(seed)
                 continue
             break
-        self._process = None
+        # A machine outlives an nspawn that is killed.
+        while cgroups.kill(self._cgroup):
+            time.sleep(POLL_SECONDS)
+        network.unplug(self._bridge, self.instance_id, seed.address)
         self._unmount()
         cgroups.remove(self._cgroup)
+        self._process = None
         if not self._ending:
             self._on_shutdown(self.instance_id)
 
     def _unmount(self) -> None:
         subprocess.run(["umount", str(self.folder / "root")], capture_output=True, check=False)
 
-    def _end(self, first_signal: signal.Signals, seconds: float) -> None:
-        process, watch = self._process, self._watch
-        self._ending = True
-        if process is None or watch is None:
-            return
-        process.send_signal(first_signal)
-        watch.join(seconds)
-        if watch.is_alive():
-            process.kill()
-            watch.join()
-
     def stop(self) -> None:
         """Shut down in order; without power after `STOP_SECONDS`."""
         self._ending = True
         deadline = time.monotonic() + STOP_SECONDS
         self._wait_until_heard(POWER_OFF, deadline)
-        self._end(signal.SIGTERM, deadline - time.monotonic())  # nspawn passes it on as POWER_OFF
+        process, watch = self._process, self._watch
+        if process is not None and watch is not None:
+            process.terminate()  # nspawn passes it on as POWER_OFF
+            watch.join(max(0.0, deadline - time.monotonic()))
+        self._cut_power()
+
+    def _cut_power(self) -> None:
+        """What runs in the machine ends first, so that nspawn clears up behind it."""
+        self._ending = True
+        deadline = time.monotonic() + STOP_SECONDS
+        while (process := self._process) is not None:
+            cgroups.kill(self._cgroup, spare=process.pid if time.monotonic() < deadline else None)
+            time.sleep(POLL_SECONDS)
+        if self._watch is not None:
+            self._watch.join()
 
     def reboot(self) -> None:
         """Ask the machine's systemd to reboot (SIGINT, as Ctrl-Alt-Del would)."""
@@ -217,5 +224,5 @@ class Machine:
 
     def destroy(self) -> None:
         """Switch off and remove the disk; the console stays readable as long as the object does."""
-        self._end(signal.SIGKILL, STOP_SECONDS)
+        self._cut_power()
         shutil.rmtree(self.folder)

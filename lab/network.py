@@ -114,6 +114,19 @@ def down(settings: LabSettings) -> None:
         _run("ip", "link", "delete", settings.bridge)
 
 
+def unplug(bridge: str, machine: str, address: ipaddress.IPv4Address) -> None:
+    """Take a machine off the bridge; nothing is an error if it is gone.
+
+    The kernel removes a machine's link some time after its last process, and remembers for longer where the address
+    was. On AWS the next machine that has the address is reached at once.
+    """
+    for argv in (
+        ("ip", "link", "delete", f"vb-{machine}"),
+        ("ip", "neighbour", "flush", "to", str(address), "dev", bridge),
+    ):
+        subprocess.run(argv, capture_output=True, check=False)
+
+
 def is_last(settings: LabSettings) -> bool:
     """Whether no other lab is up on this host."""
     return not any(name.startswith(TABLE_PREFIX) and name != settings.nft_table for name in _tables())

@@ -75,6 +75,9 @@ class Pending(Manner):
             return
         if phase == "stopping":
             self.plane.machines.halt(instance_id)
+        elif phase == "shutting-down":
+            # Before its address is free: no two machines have one.
+            self.plane.machines.remove(instance_id)
         power = self.chance("power").uniform(*self._pace.power)
         with self.plane.lock:
             instance = ec2().get_instance(instance_id)

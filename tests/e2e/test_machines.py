@@ -1,5 +1,6 @@
 """The lab's EC2, as a client sees it: what a call returns is already so."""
 
+import json
 import socket
 import subprocess
 import time
@@ -7,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 
-from lab import environment
+from lab import cgroups, environment
 from lab.settings import LabSettings
 from lab.workbench import PROJECT
 
@@ -100,6 +103,58 @@ def test_stop_start_reboot_terminate(ec2: Any, launch: Callable[..., dict[str, A
     assert state(ec2, instance) == "terminated"
     assert not answers(instance)
     assert "Welcome to" in console(ec2, instance), "the console outlives the machine for a while"
+
+
+def left(lab: LabSettings, instance: dict[str, Any]) -> dict[str, Any]:
+    """What is on this host of a machine."""
+    shown = subprocess.run(
+        ["ip", "-json", "link", "show", "master", lab.bridge], capture_output=True, text=True, check=True
+    )
+    names = [name for link in json.loads(shown.stdout) for name in link.get("altnames", [])]
+    known = subprocess.run(
+        ["ip", "neighbour", "show", "to", instance["PrivateIpAddress"], "dev", lab.bridge],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return {
+        "processes": cgroups.processes(f"{lab.cgroup}/{instance['InstanceId']}"),
+        "links": [name for name in names if instance["InstanceId"] in name],
+        "neighbours": known.stdout.splitlines(),
+    }
+
+
+def test_a_machine_that_is_terminated_while_it_runs_is_gone_and_its_address_is_the_next_ones(
+    lab: LabSettings, ec2: Any, launch: Callable[..., dict[str, Any]]
+) -> None:
+    url = f"{lab.endpoint}/lab-api/manners"
+    httpx.put(url, json=["pending", "reused-addresses"]).raise_for_status()
+    try:
+        first = launch()
+        until(lambda: answers(first))
+        assert left(lab, first)["processes"]
+        ec2.terminate_instances(InstanceIds=[first["InstanceId"]])
+        until(lambda: state(ec2, first) == "terminated")
+        assert left(lab, first) == {"processes": [], "links": [], "neighbours": []}
+        second = launch(UserData='#!/bin/sh\necho "second" > /dev/console\n')
+        assert second["PrivateIpAddress"] == first["PrivateIpAddress"]
+        until(lambda: "second" in console(ec2, second))
+        until(lambda: answers(second))
+    finally:
+        httpx.put(url, json=[]).raise_for_status()
+
+
+def test_a_machine_whose_keeper_on_the_host_was_killed_is_off(
+    lab: LabSettings, ec2: Any, launch: Callable[..., dict[str, Any]]
+) -> None:
+    instance = launch()
+    until(lambda: answers(instance))
+    [nspawn] = [
+        process
+        for process in map(psutil.Process, left(lab, instance)["processes"])
+        if process.name() == "systemd-nspawn"
+    ]
+    nspawn.kill()
+    until(lambda: state(ec2, instance) == "stopped")
+    assert left(lab, instance) == {"processes": [], "links": [], "neighbours": []}
 
 
 @pytest.mark.parametrize(("behaviour", "end"), [("stop", "stopped"), ("terminate", "terminated")])

@@ -76,6 +76,19 @@ def test_terminating_what_is_pending_ends_it(slow: Any, clock: Clock) -> None:
     assert instance_id not in PaperMachine.all
 
 
+def test_a_machine_is_gone_before_its_instance_is_called_terminated(
+    slow: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id = launch(slow)
+    clock.advance(PHASE)
+    seen = []
+    monkeypatch.setattr(PaperMachine, "destroy", lambda _: seen.append(state(slow, instance_id)[0]))
+    slow.terminate_instances(InstanceIds=[instance_id])
+    clock.advance(PHASE)
+    assert seen == ["shutting-down"]
+    assert state(slow, instance_id)[0] == "terminated"
+
+
 def test_an_image_is_pending_starts_nothing_and_has_its_tags(slow: Any, clock: Clock) -> None:
     instance_id = launch(slow)
     clock.advance(PHASE)
