@@ -75,6 +75,7 @@ def declare(stack: Settings, catalog: Catalog) -> Baked:
         timeout_seconds=wanted.timeout_seconds,
         smoke_test=wanted.smoke_test,
         allowed_skips=wanted.allowed_skips,
+        health_wait_seconds=wanted.health_wait_seconds,
         soak_seconds=wanted.soak_seconds,
         reboot=wanted.reboot,
         environment=stack.environment,

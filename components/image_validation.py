@@ -98,8 +98,9 @@ class ImageValidation(pulumi.ComponentResource):
         timeout_seconds: int,
         smoke_test: str | None = None,
         allowed_skips: Mapping[str, str] | None = None,
-        soak_seconds: int = 0,
-        reboot: bool = False,
+        health_wait_seconds: int = 300,
+        soak_seconds: int = 30,
+        reboot: bool = True,
         environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -116,6 +117,7 @@ class ImageValidation(pulumi.ComponentResource):
             timeout_seconds: One deadline from the first look to the verdict.
             smoke_test: A command of the team's own that must succeed, or None.
             allowed_skips: Name of a check to the reason why it may skip.
+            health_wait_seconds: How long after a boot an application may take until GET /health is well.
             soak_seconds: How long machines that passed have to stay well before a second look; 0: there is none.
             reboot: Whether they have to pass once more after a reboot.
             environment: How the steps reach AWS.
@@ -136,9 +138,9 @@ class ImageValidation(pulumi.ComponentResource):
             "suite": suite,
             "timeoutSeconds": timeout_seconds,
             "smokeTest": smoke_test,
-            # Only where they are asked for: a changed plan runs the checks again.
-            **({"soakSeconds": soak_seconds} if soak_seconds else {}),
-            **({"reboot": True} if reboot else {}),
+            "healthWaitSeconds": health_wait_seconds,
+            "soakSeconds": soak_seconds,
+            "reboot": reboot,
             **({"allowedSkips": dict(allowed_skips)} if allowed_skips else {}),
         }
         verdict = self._verdict(image_id, machines, plan, key, rules)

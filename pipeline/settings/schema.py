@@ -58,6 +58,7 @@ _VALIDATION_KEYS = (
     "associatePublicIp",
     "smokeTest",
     "allowedSkips",
+    "healthWaitSeconds",
     "soakSeconds",
     "reboot",
 )
@@ -101,6 +102,7 @@ class ValidationSettings:
         smoke_test: A command of the team's own that must succeed, or None; it finds the machines' addresses in
             GOLDEN_IMAGE_ADDRESSES.
         allowed_skips: Name of a check (``test_web.py::test_health``) to the reason why it may skip.
+        health_wait_seconds: How long after a boot an application may take until GET /health answers with status 200.
         soak_seconds: How long machines that passed have to stay well before a second look; 0: there is none.
         reboot: Whether they have to pass once more after a reboot.
     """
@@ -117,8 +119,9 @@ class ValidationSettings:
     public_ip: bool | None
     smoke_test: str | None
     allowed_skips: Mapping[str, str] = field(default_factory=dict)
-    soak_seconds: int = 0
-    reboot: bool = False
+    health_wait_seconds: int = 300
+    soak_seconds: int = 30
+    reboot: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,6 +303,16 @@ def _bake(section: Section) -> BakeSettings:
 
 
 def _validation(section: Section, family: str) -> ValidationSettings:
+    timeout, soak = (
+        section.integer("timeoutSeconds", 600, minimum=10, maximum=7200),
+        section.integer("soakSeconds", 30, minimum=0, maximum=3600),
+    )
+    if soak >= timeout:
+        raise section.error(
+            "soakSeconds",
+            f"{section.name('soakSeconds')} leaves no time for anything else before the deadline",
+            allowed=f"less than {section.name('timeoutSeconds')}, which is {timeout}; 0 leaves the second look out",
+        )
     return ValidationSettings(
         instance_type=section.text("instanceType", f"{family}.micro", rule=INSTANCE_TYPE),
         subnet_id=section.optional_text("subnetId", rule=SUBNET_ID),
@@ -307,7 +320,7 @@ def _validation(section: Section, family: str) -> ValidationSettings:
         clones=section.integer("clones", 2, minimum=1, maximum=10),
         allowed_cidr=section.optional_cidr("allowedCidr"),
         address=section.choice("address", "public", among=("public", "private")),
-        timeout_seconds=section.integer("timeoutSeconds", 600, minimum=10, maximum=7200),
+        timeout_seconds=timeout,
         keep_minutes=section.integer("keepMinutes", 60, minimum=1, maximum=1440),
         encrypt_root=section.flag("encryptRoot", default=True),
         public_ip=section.flag("associatePublicIp", default=False)
@@ -315,8 +328,9 @@ def _validation(section: Section, family: str) -> ValidationSettings:
         else None,
         smoke_test=section.optional_text("smokeTest", rule=SCRIPT),
         allowed_skips=_allowed_skips(section),
-        soak_seconds=section.integer("soakSeconds", 0, minimum=0, maximum=3600),
-        reboot=section.flag("reboot", default=False),
+        health_wait_seconds=section.integer("healthWaitSeconds", 300, minimum=0, maximum=7200),
+        soak_seconds=soak,
+        reboot=section.flag("reboot", default=True),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CHECK = "suite"
+NO_RESULT = "it never came to a result"
 # pytest's exit codes that results must agree with: 0 all passed, 1 some failed, 2 a file could not be collected.
 AGREES = {True: (1, 2), False: (0,)}
 
@@ -24,7 +26,8 @@ class Run:
         selected: Ids of those that are to run; None until that is known.
         results: Their results.
         done: Ids of those with a result.
-        running: Id of the one that runs now.
+        running: Id of the one that runs now, or of the file that is read; empty in between.
+        since: When it began, in seconds of the monotonic clock.
         end: pytest's own exit status, once it has come to its end.
     """
 
@@ -33,6 +36,7 @@ class Run:
     results: list[CheckResult] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
     running: str = ""
+    since: float = field(default_factory=time.monotonic)
     end: int | None = None
 
     def take(self, frame: Mapping[str, Any]) -> CheckResult | None:
@@ -42,7 +46,7 @@ class Run:
         elif "selected" in frame:
             self.selected = list(frame["selected"])
         elif "begun" in frame:
-            self.running = frame["begun"]
+            self.running, self.since = frame["begun"], time.monotonic()
         elif "end" in frame:
             self.end = frame["end"]
         else:
@@ -52,13 +56,33 @@ class Run:
             return result
         return None
 
-    def gaps(self, *, role: str, roles: Iterable[str], status: int) -> list[CheckResult]:
+    def hangs(self, seconds: float) -> None:
+        """Take that what runs now has not ended when the deadline came.
+
+        Args:
+            seconds: The whole validation's.
+        """
+        check, address = name_of(self.running) if self.running else (f"{CHECK}::end", "")
+        self.done.add(self.running)
+        ran = time.monotonic() - self.since
+        self.results.append(
+            CheckResult(
+                check=check,
+                address=address,
+                outcome=FAILED,
+                seconds=round(ran, 2),
+                seen=f"it had not ended after {ran:.0f} s, when the {seconds:.0f} s of the whole validation were over",
+                wanted="an end within golden-image:validation.timeoutSeconds",
+            )
+        )
+
+    def gaps(self, *, role: str, roles: Iterable[str], status: int | None) -> list[CheckResult]:
         """A failed result for everything that is missing.
 
         Args:
             role: Which role's checks had to run.
             roles: The roles that exist.
-            status: The exit status of the process.
+            status: The exit status of the process; None if it had to be ended.
         """
         known = set(roles)
         found = []
@@ -71,10 +95,13 @@ class Run:
         for nodeid in set(self.roles) - set(self.selected or ()):
             marked = self.roles[nodeid]
             if not marked or role in marked:
-                found.append(_gap(nodeid, "deselected", "a result"))
+                why = NO_RESULT if self.selected is None else "deselected"
+                found.append(_gap(nodeid, why, "a result"))
         missing = [nodeid for nodeid in self.selected or () if nodeid not in self.done]
-        found += [_gap(nodeid, "it never came to a result", "a result") for nodeid in missing]
+        found += [_gap(nodeid, NO_RESULT, "a result") for nodeid in missing]
         failed = any(result.outcome == FAILED for result in self.results)
+        if status is None:
+            return found
         if self.end is None or status != self.end:
             own = "before pytest's own end" if self.end is None else f"where pytest had come to {self.end}"
             seen = f"the process ended with exit status {status} {own}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import socket
 import subprocess
 import time
@@ -23,15 +25,40 @@ HEALTH_ROLES = frozenset({"web"})
 
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 5.0
+"""How long one answer may take; a load balancer's health check waits as long (HealthCheckTimeoutSeconds, ELB)."""
+
+COMMAND_SECONDS = 20.0
+REQUEST = (
+    "GET /health HTTP/1.1\r\nHost: {}\r\nUser-Agent: golden-image\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+)
+STATUS = re.compile(r"HTTP/\d(?:\.\d)? (\d{3})(?: |$)")
+LINE_BYTES = 4096
 RESERVE = 0.25
-"""The part of the deadline that waiting leaves to everything after it."""
+"""The part of what is left of the deadline that waiting leaves to everything after it."""
 
 SOON_SECONDS = 20.0
 """How long what starts at boot may be on its way when the boot has ended."""
 
+CLOCK_SECONDS = 300
+"""How far a machine's clock may be from this one's: AWS refuses requests that are signed with more (SigV4)."""
+
+WRITE = """
+for folder in /tmp /var/tmp /var/log; do
+  file=$(mktemp "$folder/golden-image.XXXXXX") && head -c 1048576 /dev/zero > "$file" || failed=1
+  rm -f "$file"
+done
+exit ${failed:-0}
+"""
+
 
 def check(
-    clone: Clone, *, access: Access, role: str, deadline: Deadline, patient: bool = True
+    clone: Clone,
+    *,
+    access: Access,
+    role: str,
+    deadline: Deadline,
+    health_wait: float,
+    patient: bool = True,
 ) -> list[CheckResult]:
     """The floor of one machine.
 
@@ -40,15 +67,17 @@ def check(
         access: The way in.
         role: What it is made for.
         deadline: When to give up.
+        health_wait: How long an application may take until it is well, in seconds.
         patient: Whether something may still come; a second look takes the machine as it is.
     """
     wanted: list[tuple[str, Callable[[], str], str, float]] = [
         ("ssh", lambda: _banner(clone), "SSH's banner on port 22", SOON_SECONDS),
         ("node-exporter", lambda: _exporter(clone, access), "an active unit node_exporter", SOON_SECONDS),
+        ("disk", lambda: _disk(clone, access), "room for 1 MiB in /tmp, /var/tmp and /var/log", 0.0),
+        ("clock", lambda: _clock(clone, access), f"within {CLOCK_SECONDS} s of this machine's", SOON_SECONDS),
     ]
     if role in HEALTH_ROLES:
-        # An application may take its time; the deadline is the stack's.
-        most = deadline.seconds * (1 - RESERVE) - deadline.elapsed()
+        most = min(health_wait, deadline.remaining() * (1 - RESERVE))
         wanted.append(("health", lambda: _health(clone), "status 200 from GET /health on port 80", most))
     return [
         _one(clone, name, look, text, seconds if patient else 0.0) for name, look, text, seconds in wanted
@@ -73,11 +102,15 @@ def role_test(clone: Clone, role: str, *, tested: bool) -> CheckResult:
 def _one(clone: Clone, name: str, look: Callable[[], str], wanted: str, seconds: float) -> CheckResult:
     """Look until it is well, or for so many seconds; `look` returns what is wrong."""
     started = time.monotonic()
+    told = False
     while True:
         seen = look()
         passed = time.monotonic() - started
         if not seen or passed > seconds:
             break
+        if seconds > SOON_SECONDS and not told:
+            told = True
+            say(f"{clone}: {CHECK}::{name}: {seen}; waiting for at most {seconds:.0f} s")
         time.sleep(POLL_SECONDS)
     result = CheckResult(
         check=f"{CHECK}::{name}",
@@ -101,13 +134,27 @@ def _banner(clone: Clone) -> str:
 
 
 def _health(clone: Clone) -> str:
-    import httpx  # noqa: PLC0415 - only where a role has it
-
+    """The status of one answer, in a time that no trickle of bytes makes longer."""
+    ends = time.monotonic() + ANSWER_SECONDS
+    line = b""
     try:
-        answer = httpx.get(f"http://{clone.address}/health", timeout=ANSWER_SECONDS, trust_env=False)
-    except httpx.HTTPError as error:
-        return str(error) or type(error).__name__
-    return "" if answer.status_code == httpx.codes.OK else f"status {answer.status_code}"
+        with socket.create_connection((clone.address, 80), timeout=ANSWER_SECONDS) as connection:
+            connection.sendall(REQUEST.format(clone.address).encode())
+            while b"\n" not in line and len(line) < LINE_BYTES:
+                connection.settimeout(max(0.001, ends - time.monotonic()))
+                chunk = connection.recv(LINE_BYTES)
+                if not chunk:
+                    break
+                line += chunk
+    except TimeoutError:
+        return f"no answer within {ANSWER_SECONDS:.0f} s"
+    except OSError as error:
+        return str(error)
+    first = line.split(b"\n")[0].decode(errors="replace").strip()
+    status = STATUS.match(first)
+    if not status:
+        return f"an answer that is not HTTP: {first!r}" if first else "the connection ended without an answer"
+    return "" if status[1] == "200" else f"status {status[1]}"
 
 
 def _exporter(clone: Clone, access: Access) -> str:
@@ -116,3 +163,25 @@ def _exporter(clone: Clone, access: Access) -> str:
     except subprocess.TimeoutExpired:
         return f"no answer within {ANSWER_SECONDS:.0f} s"
     return "" if done.stdout.strip() == "active" else done.stdout.strip() or done.stderr.strip()
+
+
+def _disk(clone: Clone, access: Access) -> str:
+    return _run(clone, access, f"sudo sh -c {shlex.quote(WRITE)}")[1]
+
+
+def _clock(clone: Clone, access: Access) -> str:
+    text, wrong = _run(clone, access, "date +%s")
+    if wrong or not text.strip().isdecimal():
+        return wrong or f"not a time: {text.strip()!r}"
+    off = int(text) - time.time()
+    return "" if abs(off) <= CLOCK_SECONDS else f"{abs(off):.0f} s {'ahead' if off > 0 else 'behind'}"
+
+
+def _run(clone: Clone, access: Access, command: str) -> tuple[str, str]:
+    """What a command printed, and what is wrong with it."""
+    try:
+        done = access.run(clone.address, [command], timeout=COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "", f"no answer within {COMMAND_SECONDS:.0f} s"
+    failed = done.stderr.strip() or f"exit status {done.returncode}"
+    return done.stdout, failed if done.returncode else ""

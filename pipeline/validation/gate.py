@@ -6,13 +6,13 @@ import os
 import subprocess
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import secretscan
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, completeness, floor, identity, imagescan, redaction, uptime
+from pipeline.validation import checkrun, completeness, floor, identity, imagescan, redaction, show, uptime
 from pipeline.validation.clones import Clone, say
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.validation.access import Access
+    from pipeline.validation.clones import Clones
     from pipeline.validation.deadline import Deadline
 
 SMOKE_LINES = 10
@@ -35,9 +36,11 @@ class Gate:
         public_key: What its machines' user may have in authorized_keys.
         smoke_test: A team's own command, or None.
         allowed_skips: Name of a check to the reason why it may skip.
+        health_wait: How long an application may take until it is well, in seconds.
         soak_seconds: How long machines that passed have to stay well.
         reboot: Whether they have to pass once more after a reboot.
         access: The way in.
+        clones: Who can look at the machines from outside.
         deadline: When to give up.
     """
 
@@ -46,10 +49,14 @@ class Gate:
     public_key: str
     smoke_test: str | None
     allowed_skips: Mapping[str, str]
+    health_wait: float
     soak_seconds: int
     reboot: bool
     access: Access
+    clones: Clones
     deadline: Deadline
+    _ran: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Address of a machine to the services that ran on it at the last look."""
 
     def results(self, machines: Sequence[Clone], found: list[CheckResult]) -> None:
         """Add the results of everything, without the secrets that a machine or a check has put into them.
@@ -59,7 +66,7 @@ class Gate:
         """
         allowed = secretscan.read_allowed()
         work: list[Callable[[], list[CheckResult]]] = [
-            *(lambda clone=clone: self._checks(clone) for clone in machines),
+            *(lambda clone=clone: self._first_look(clone) for clone in machines),
             lambda: self._identity(machines),
             # The machines are of one image, so one file system is enough.
             lambda: imagescan.check(
@@ -96,15 +103,38 @@ class Gate:
         time.sleep(self.soak_seconds)
         self._each(machines, self._second_look, found)
 
+    def _first_look(self, clone: Clone) -> list[CheckResult]:
+        if self.soak_seconds or self.reboot:
+            self._ran[clone.address] = uptime.running(uptime.look(clone, access=self.access))
+        return self._checks(clone)
+
     def _second_look(self, clone: Clone) -> list[CheckResult]:
-        ground = floor.check(clone, access=self.access, role=self.role, deadline=self.deadline, patient=False)
-        return [*_after("soak", ground), *uptime.check(clone, access=self.access)]
+        return _after("soak", [*self._floor(clone, patient=False), *self._uptime(clone)])
 
     def _second_boot(self, clone: Clone) -> list[CheckResult]:
-        uptime.reboot(clone, access=self.access, deadline=self.deadline)
-        word = self.access.wait_for_boot(clone, self.deadline, lambda: None)
+        try:
+            word = uptime.reboot(clone, access=self.access, clones=self.clones, deadline=self.deadline)
+        except PipelineError:
+            show.console(clone, self.clones)
+            raise
         say(f"{clone}: its second boot finished: {word}")
-        return _after("reboot", self._checks(clone))
+        return _after("reboot", [*self._checks(clone), *self._uptime(clone)])
+
+    def _uptime(self, clone: Clone) -> list[CheckResult]:
+        units = uptime.look(clone, access=self.access)
+        found = uptime.check(clone, units, self._ran[clone.address])
+        self._ran[clone.address] = uptime.running(units)
+        return found
+
+    def _floor(self, clone: Clone, *, patient: bool = True) -> list[CheckResult]:
+        return floor.check(
+            clone,
+            access=self.access,
+            role=self.role,
+            deadline=self.deadline,
+            health_wait=self.health_wait,
+            patient=patient,
+        )
 
     def _each(
         self, machines: Sequence[Clone], look: Callable[[Clone], list[CheckResult]], found: list[CheckResult]
@@ -124,7 +154,7 @@ class Gate:
 
     def _checks(self, clone: Clone) -> list[CheckResult]:
         """What a team may change (packer/checks) between what it may not (the floor)."""
-        ground = floor.check(clone, access=self.access, role=self.role, deadline=self.deadline)
+        ground = self._floor(clone)
         run = checkrun.run([clone], access=self.access, role=self.role, deadline=self.deadline)
         tested = bool(self.smoke_test) or run.tests_role(self.role)
         return [*ground, *run.results, floor.role_test(clone, self.role, tested=tested)]

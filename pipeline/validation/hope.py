@@ -27,14 +27,15 @@ class Hope:
         clone: The machine.
         clones: Who can look at it.
         deadline: The clock.
+        again: Whether the boot that is waited for is still to come: what the console has up to now is another's.
     """
 
-    def __init__(self, clone: Clone, clones: Clones, deadline: Deadline) -> None:
+    def __init__(self, clone: Clone, clones: Clones, deadline: Deadline, *, again: bool = False) -> None:
         self._clone = clone
         self._clones = clones
         self._deadline = deadline
         self._booted_at: float | None = None
-        self._earlier: str | None = None
+        self._earlier: str | None = clones.console(clone, lines=None) if again else None
         self._begun = deadline.elapsed()
 
     def check(self) -> None:

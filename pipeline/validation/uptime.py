@@ -7,12 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
+from pipeline.validation.access import SSH_FAILED, STATE_EVERY_SECONDS
 from pipeline.validation.clones import say
+from pipeline.validation.hope import Hope
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
 if TYPE_CHECKING:
     from pipeline.validation.access import Access
-    from pipeline.validation.clones import Clone
+    from pipeline.validation.clones import Clone, Clones
     from pipeline.validation.deadline import Deadline
 
 CHECK = "stays-up"
@@ -20,28 +22,54 @@ BOOT_ID = ["cat", "/proc/sys/kernel/random/boot_id"]
 POLL_SECONDS = 1.0
 COMMAND_SECONDS = 20.0
 SHOW = (
-    "systemctl", "show", "--type=service", "--all", "--no-pager", "--property=Id,NRestarts,ActiveState,SubState", "'*'",
+    "systemctl", "show", "--all", "--no-pager",
+    "--property=Id,NRestarts,ActiveState,SubState,WantedBy,RequiredBy,TriggeredBy", "'*'",
 )  # fmt: skip
 """One paragraph a unit. Quoted, for the machine's shell."""
 
+ENDED = frozenset({"inactive", "deactivating"})
 
-def units(text: str) -> dict[str, str]:
-    """Services that are not well, with the reason, from `systemctl show`."""
+Units = dict[str, dict[str, str]]
+"""Unit to its properties, as `systemctl show` has them."""
+
+
+def parse(text: str) -> Units:
+    """The units of `systemctl show`."""
+    paragraphs = (
+        dict(line.split("=", 1) for line in paragraph.splitlines() if "=" in line)
+        for paragraph in text.split("\n\n")
+    )
+    return {values["Id"]: values for values in paragraphs if "Id" in values}
+
+
+def unwell(units: Units) -> dict[str, str]:
+    """Units that are not well, with the reason."""
     found = {}
-    for paragraph in text.split("\n\n"):
-        values = dict(line.split("=", 1) for line in paragraph.splitlines() if "=" in line)
-        restarts, state = values.get("NRestarts", "0"), values.get("SubState", "")
+    for unit, values in units.items():
+        restarts = values.get("NRestarts", "0")
         if values.get("ActiveState") == "failed":
-            found[values["Id"]] = "failed"
-        elif state == "auto-restart":
-            found[values["Id"]] = f"waits to be started again, after {restarts} restarts"
+            found[unit] = "failed"
+        elif values.get("SubState") == "auto-restart":
+            found[unit] = f"waits to be started again, after {restarts} restarts"
         elif restarts not in {"0", ""}:
-            found[values["Id"]] = f"was started again {restarts} times"
+            found[unit] = f"was started again {restarts} times"
     return found
 
 
-def check(clone: Clone, *, access: Access) -> list[CheckResult]:
-    """Whether any service of a machine has failed or been started again since its boot.
+def running(units: Units) -> frozenset[str]:
+    """Services that run because the boot wants them to: those that nothing else starts, and that may not just end."""
+    return frozenset(
+        unit
+        for unit, values in units.items()
+        if unit.endswith(".service")
+        and values.get("SubState") == "running"
+        and not values.get("TriggeredBy")
+        and ".target" in values.get("WantedBy", "") + values.get("RequiredBy", "")
+    )
+
+
+def look(clone: Clone, *, access: Access) -> Units:
+    """The units of a machine.
 
     Raises:
         PipelineError: The machine does not answer.
@@ -56,7 +84,19 @@ def check(clone: Clone, *, access: Access) -> list[CheckResult]:
             seen=done.stderr.strip() if done else f"no answer within {COMMAND_SECONDS:.0f} s",
             allowed="systemctl show, as the user of golden-image:validation.sshUser",
         )
-    wrong = units(done.stdout)
+    return parse(done.stdout)
+
+
+def check(clone: Clone, units: Units, before: frozenset[str]) -> list[CheckResult]:
+    """Whether any unit of a machine has failed, been started again since its boot, or ended.
+
+    Args:
+        clone: The machine.
+        units: How its units are now.
+        before: Services that ran at an earlier look.
+    """
+    ended = {unit for unit in before if units.get(unit, {}).get("ActiveState", "inactive") in ENDED}
+    wrong = {**dict.fromkeys(ended, "ran before, and has ended"), **unwell(units)}
     results = [
         CheckResult(
             check=f"{CHECK}::{unit}",
@@ -64,49 +104,80 @@ def check(clone: Clone, *, access: Access) -> list[CheckResult]:
             outcome=FAILED,
             seconds=0,
             seen=reason,
-            wanted="a service that runs on, without a restart",
+            wanted="a service that runs on, without a restart (one that does a job and ends: Type=oneshot)",
         )
         for unit, reason in sorted(wrong.items())
     ]
     if not wrong:
         results = [CheckResult(check=f"{CHECK}::services", address=clone.address, outcome=PASSED, seconds=0)]
-    say(
-        f"{clone}: services: {', '.join(f'{unit} {reason}' for unit, reason in sorted(wrong.items())) or 'well'}"
-    )
+    reasons = ", ".join(f"{unit} {reason}" for unit, reason in sorted(wrong.items()))
+    say(f"{clone}: services: {reasons or 'well'}")
     return results
 
 
-def reboot(clone: Clone, *, access: Access, deadline: Deadline) -> None:
-    """Boot a machine once more, from inside; returns when it lets us in again.
+def reboot(clone: Clone, *, access: Access, clones: Clones, deadline: Deadline) -> str:
+    """Boot a machine once more, from inside.
+
+    Returns:
+        systemd's word for it when that boot has ended, such as ``running``.
 
     Raises:
         PipelineError: It does not come back within the deadline.
     """
-    before = _boot_id(clone, access)
+    before, wrong = _boot_id(clone, access)
+    if not before:
+        raise PipelineError(f"{clone} does not answer before its reboot", seen=wrong)
+    hope = Hope(clone, clones, deadline, again=True)
     started = time.monotonic()
+    _ask(clone, access)
+    access.forget(clone.address)
     try:
-        # The connection may end before its answer comes.
-        access.run(clone.address, ["sudo", "systemctl", "reboot"], timeout=COMMAND_SECONDS)
+        _until_another_boot(clone, access, deadline, hope, before=before)
+        say(f"{clone}: booted once more within {time.monotonic() - started:.1f} s")
+        return access.wait_for_boot(clone, deadline, hope.check)
+    except PipelineError as error:
+        raise PipelineError(
+            f"{clone} did not come back after a reboot: {error.what}",
+            seen=error.seen,
+            allowed="a machine that boots more than once; golden-image:validation.timeoutSeconds is the deadline",
+            change="what does the first boot leave that the second one fails at? see its console, above",
+        ) from error
+
+
+def _ask(clone: Clone, access: Access) -> None:
+    try:
+        done = access.run(clone.address, ["sudo", "systemctl", "reboot"], timeout=COMMAND_SECONDS)
     except subprocess.TimeoutExpired:
         say(f"{clone}: no answer to the reboot")
-    access.forget(clone.address)
+        return
+    # The connection may end before its answer comes.
+    if done.returncode not in (0, SSH_FAILED):
+        raise PipelineError(
+            f"{clone} cannot be rebooted", seen=done.stderr.strip(), allowed="systemctl reboot"
+        )
+
+
+def _until_another_boot(clone: Clone, access: Access, deadline: Deadline, hope: Hope, *, before: str) -> None:
+    asked = time.monotonic()
     while True:
-        now = _boot_id(clone, access)
+        now, wrong = _boot_id(clone, access)
         if now and now != before:
-            say(f"{clone}: booted once more within {time.monotonic() - started:.1f} s")
             return
         if deadline.passed():
             raise PipelineError(
-                f"{clone} did not come back after a reboot",
-                seen=f"{'the boot before' if now else 'no SSH'}, for {time.monotonic() - started:.0f} s",
-                allowed="a machine that boots more than once; golden-image:validation.timeoutSeconds is the deadline",
-                change="what does the first boot leave that the second one fails at? see its console, above",
+                f"not within the {deadline.seconds:.0f} s of the whole validation",
+                seen="it has not shut down: the boot before goes on" if now else wrong,
             )
+        if time.monotonic() - asked > STATE_EVERY_SECONDS:
+            hope.check()
+            asked = time.monotonic()
         time.sleep(POLL_SECONDS)
 
 
-def _boot_id(clone: Clone, access: Access) -> str:
+def _boot_id(clone: Clone, access: Access) -> tuple[str, str]:
+    """Id of the present boot, or why there is none."""
     try:
-        return access.run(clone.address, BOOT_ID, timeout=COMMAND_SECONDS).stdout.strip()
+        done = access.run(clone.address, BOOT_ID, timeout=COMMAND_SECONDS)
     except subprocess.TimeoutExpired:
-        return ""
+        return "", f"no answer within {COMMAND_SECONDS:.0f} s"
+    return done.stdout.strip() if done.returncode == 0 else "", done.stderr.strip()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws, gitleaks, visible
+from pipeline import aws
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
 from pipeline.validation import causes as causes_module
-from pipeline.validation import completeness, redaction, report, results
+from pipeline.validation import completeness, redaction, report, results, show
 from pipeline.validation.access import Access
 from pipeline.validation.clones import Clone, Clones, say
 from pipeline.validation.deadline import Deadline
@@ -25,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
 
-TABLE_WIDTH = 140
-JOURNAL_LINES = 10
-JOURNAL_SECONDS = 10
+SHOWN_LINES = 5
+"""Failures that the error names in full; the table above it has all."""
+
 _KEYS = {
     "region": str,
     "role": str,
@@ -35,6 +33,9 @@ _KEYS = {
     "address": str,
     "suite": str,
     "timeoutSeconds": int,
+    "healthWaitSeconds": int,
+    "soakSeconds": int,
+    "reboot": bool,
     "imageId": str,
     "instanceIds": list,
     "privateKey": str,
@@ -45,9 +46,9 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Check the machines.
 
     Args:
-        plan: ``region``, ``role``, ``user``, ``address``, ``suite``, ``timeoutSeconds``, ``imageId``,
-            ``instanceIds``, ``privateKey``, and optionally ``smokeTest``, ``allowedSkips``,
-            ``soakSeconds`` and ``reboot``.
+        plan: ``region``, ``role``, ``user``, ``address``, ``suite``, ``timeoutSeconds``, ``healthWaitSeconds``,
+            ``soakSeconds``, ``reboot``, ``imageId``, ``instanceIds``, ``privateKey``, and optionally ``smokeTest``
+            and ``allowedSkips``.
 
     Returns:
         ``imageId``, ``role``, ``validatedAt`` (ISO 8601, UTC), ``suite``, ``checks`` (how many), ``report`` (path),
@@ -82,9 +83,11 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             public_key=access.public_key,
             smoke_test=plan.get("smokeTest"),
             allowed_skips=plan.get("allowedSkips") or {},
-            soak_seconds=plan.get("soakSeconds", 0),
-            reboot=plan.get("reboot", False),
+            health_wait=plan["healthWaitSeconds"],
+            soak_seconds=plan["soakSeconds"],
+            reboot=plan["reboot"],
             access=access,
+            clones=clones,
             deadline=deadline,
         )
         gate.results(machines, found)
@@ -149,7 +152,7 @@ def _wait(machines: Sequence[Clone], clones: Clones, access: Access, deadline: D
                 failures.append((waiting[done], error))
                 say(f"{waiting[done]}: {error.what}")
     for clone, failure in failures:
-        _show_console(clone, clones)
+        show.console(clone, clones)
         raise failure
     return min(answered)
 
@@ -174,17 +177,17 @@ def _judge(
     """
     failed = [result for result in found if result.outcome == results.FAILED]
     if failed:
-        _show(failed, machines)
+        show.table(failed, machines)
         for clone in machines:
             if any(result.address == clone.address for result in failed):
-                _show_journal(clone, access)
-                _show_console(clone, clones)
+                show.journal(clone, access)
+                show.console(clone, clones)
         causes = causes_module.explain([result.check for result in failed])
         names = sorted({result.check.rpartition("::")[2] for result in failed})
         raise PipelineError(
             f"{image_id} failed {len(failed)} of {len(found)} checks ({completeness.counts(found)}): "
             f"{', '.join(names)}",
-            seen="\n".join(_line(result) for result in failed[:5]),
+            seen="\n".join(show.line(result, machines) for result in show.ordered(failed)[:SHOWN_LINES]),
             allowed="an image that passes every check in packer/checks/",
             change="\n".join(
                 [
@@ -204,40 +207,6 @@ def _judge(
             allowed="at least one check that looks at the machine (takes the fixture `host`)",
             change="packer/checks/",
         )
-
-
-def _line(result: CheckResult) -> str:
-    wanted = f", wanted {result.wanted}" if result.wanted else ""
-    return f"{result.check}: {result.seen.splitlines()[0] if result.seen else ''}{wanted}"
-
-
-def _show(failed: Sequence[CheckResult], machines: Sequence[Clone]) -> None:
-    """A table on stderr: check, machine, seen, wanted."""
-    from rich.console import Console  # noqa: PLC0415 - only a failure pays for it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    names = {clone.address: str(clone) for clone in machines}
-    table = Table(title="failed checks", title_justify="left")
-    for column in ("check", "machine", "seen", "wanted"):
-        table.add_column(column, overflow="fold")
-    for result in failed:
-        cells = (result.check, names.get(result.address, "all"), result.seen, result.wanted)
-        table.add_row(*(Text(visible.lines(cell)) for cell in cells))
-    Console(file=sys.stderr, width=TABLE_WIDTH).print(table)
-
-
-def _show_console(clone: Clone, clones: Clones) -> None:
-    text = clones.console(clone) or "(nothing yet; EC2 may be minutes behind)"
-    say(f"{clone}: the last lines of its console:\n{gitleaks.redacted(text)}")
-
-
-def _show_journal(clone: Clone, access: Access) -> None:
-    command = ["sudo", "journalctl", "-b", "-p", "err", "-n", str(JOURNAL_LINES), "--no-pager", "-o", "short"]
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        done = access.run(clone.address, command, timeout=JOURNAL_SECONDS)
-        text = gitleaks.redacted(done.stdout.strip() or done.stderr.strip())
-        say(f"{clone}: the last errors of its journal:\n{text}")
 
 
 def _facts(plan: Mapping[str, Any]) -> dict[str, Any]:

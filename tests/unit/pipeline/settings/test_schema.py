@@ -29,6 +29,7 @@ def test_defaults_are_those_of_aws() -> None:
     assert (found.role, found.architecture, found.allowed_owners) == ("web", "x86_64", ("self",))
     assert found.validation.ssh_user == "ec2-user"
     assert found.validation.encrypt_root
+    assert (found.validation.soak_seconds, found.validation.reboot) == (30, True)
     assert found.validation.allowed_cidr is None
     assert found.environment == {"AWS_REGION": "eu-west-1"}
 
@@ -65,6 +66,7 @@ def test_a_channel_as_the_source() -> None:
         (DEV | {"chanel": "x"}, r"golden-image:chanel is not a known key \(did you mean channel\?\)"),
         (DEV | {"validation": {"clone": 2}}, r"golden-image:validation.clone .*did you mean clones"),
         (DEV | {"validation": {"clones": 0}}, "a whole number from 1 to 10"),
+        (DEV | {"validation": {"timeoutSeconds": 30}}, r"validation.soakSeconds leaves no time"),
         (DEV | {"validation": {"clones": True}}, "clones is not valid"),
         (DEV | {"validation": {"allowedCidr": "0.0.0.0/0"}}, "lets in too many addresses"),
         (DEV | {"validation": {"allowedCidr": "10.0.0.1/8"}}, "has host bits set"),

@@ -1,13 +1,15 @@
 """What the gate asks itself: an answer may come late, and the wrong one is no answer."""
 
+import contextlib
 import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any, cast
 
-import httpx
 import pytest
 
 from pipeline.validation import floor
@@ -19,54 +21,145 @@ CLONE = Clone("i-1", "127.0.0.1")
 
 
 class Way:
+    """A machine's shell, which is this one's; what a command prints may be set."""
+
+    def __init__(self) -> None:
+        self.says: dict[str, str] = {}
+
     def run(self, address: str, command: Any, *, timeout: float) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess([], 0, "active\n", "")
+        line = " ".join(command)
+        if line in self.says:
+            return subprocess.CompletedProcess([], 0, self.says[line], "")
+        if line == "systemctl is-active node_exporter":
+            return subprocess.CompletedProcess([], 0, "active\n", "")
+        return subprocess.run(
+            ["sh", "-c", line.replace("sudo ", "")], capture_output=True, text=True, check=False
+        )
+
+
+class Server:
+    """Answers on a port of this machine with what the test says, one answer a request; the last one stays."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes | None] = [ok()]
+        self.trickle = 0.0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.asked: list[bytes] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        with contextlib.suppress(OSError), connection:
+            self.asked.append(connection.recv(4096))
+            for byte in answer or b"":
+                connection.send(bytes([byte]))
+                time.sleep(self.trickle)
+
+
+def ok(status: int = 200) -> bytes:
+    return f"HTTP/1.1 {status} Words\r\nContent-Length: 3\r\n\r\nok\n".encode()
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Statuses that /health answers with, one a request; the last one stays."""
-    statuses = [200]
-
-    def get(url: str, **options: Any) -> httpx.Response:
-        assert url == "http://127.0.0.1/health"
-        status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
-        if not status:
-            raise httpx.ConnectError("Connection refused")
-        return httpx.Response(status)
-
-    monkeypatch.setattr(httpx, "get", get)
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    server = Server()
+    real = socket.create_connection
+    monkeypatch.setattr(
+        socket,
+        "create_connection",
+        lambda where, timeout: real((where[0], server.port if where[1] == 80 else where[1]), timeout=timeout),
+    )
     monkeypatch.setattr(floor, "_banner", lambda clone: "")
     monkeypatch.setattr(floor, "POLL_SECONDS", 0.01)
-    return statuses
+    yield server
+    server.socket.close()
 
 
-def outcomes(seconds: float = 600, *, role: str = "web", patient: bool = True) -> dict[str, tuple[str, str]]:
+def outcomes(
+    seconds: float = 600,
+    *,
+    wait: float = 60,
+    role: str = "web",
+    patient: bool = True,
+    way: Way | None = None,
+) -> dict[str, tuple[str, str]]:
     found = floor.check(
-        CLONE, access=cast("Any", Way()), role=role, deadline=Deadline(seconds), patient=patient
+        CLONE,
+        access=cast("Any", way or Way()),
+        role=role,
+        deadline=Deadline(seconds),
+        health_wait=wait,
+        patient=patient,
     )
     return {result.check: (result.outcome, result.seen) for result in found}
 
 
-def test_a_slow_application_is_waited_for(answers: list[int]) -> None:
-    answers[:] = [0, 0, 503, 200]
+def test_a_slow_application_is_waited_for(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.answers[:] = [None, ok(503), ok(500), ok()]
     assert outcomes()["floor::health"] == (PASSED, "")
+    assert b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n" in server.asked[0]
+    told = capsys.readouterr().err
+    assert told.count("waiting for at most 60 s") == 1
+    assert "floor::health: the connection ended without an answer" in told
 
 
-def test_a_sick_one_fails_within_the_deadline(answers: list[int]) -> None:
-    answers[:] = [500]
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (ok(500), "status 500, for 0 s"),
+        (ok(204), "status 204, for 0 s"),
+        (b"SSH-2.0-OpenSSH\r\n", "an answer that is not HTTP: 'SSH-2.0-OpenSSH', for 0 s"),
+        (b"HTTP/1.1 2000 Many\r\n", "an answer that is not HTTP: 'HTTP/1.1 2000 Many', for 0 s"),
+        (None, "the connection ended without an answer, for 0 s"),
+    ],
+)
+def test_a_sick_one_fails_within_its_time(server: Server, answer: bytes | None, seen: str) -> None:
+    server.answers[:] = [answer]
+    assert outcomes(wait=0.2)["floor::health"] == (FAILED, seen)
+    assert outcomes(0.2)["floor::health"] == (FAILED, seen), "the deadline is shorter"
+
+
+def test_an_answer_that_comes_too_slowly_is_none(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floor, "ANSWER_SECONDS", 0.3)
+    server.trickle = 0.1
     started = time.monotonic()
-    outcome, seen = outcomes(0.4)["floor::health"]
-    assert (outcome, seen) == (FAILED, "status 500, for 0 s")
-    assert time.monotonic() - started < 0.4
+    assert outcomes(wait=0)["floor::health"][1].startswith("no answer within")
+    assert time.monotonic() - started < 3, "no trickle of bytes makes it longer"
 
 
-def test_a_second_look_does_not_wait(answers: list[int]) -> None:
-    answers[:] = [0, 200]
+def test_a_second_look_does_not_wait(server: Server) -> None:
+    server.answers[:] = [None, ok()]
     assert outcomes(patient=False)["floor::health"][0] == FAILED
 
 
-def test_another_role_needs_no_health_but_a_test_of_its_own(answers: list[int]) -> None:
+def test_a_disk_without_room(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(floor, "WRITE", floor.WRITE.replace("/tmp /var/tmp /var/log", str(tmp_path)))
+    assert outcomes()["floor::disk"] == (PASSED, "")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(floor, "WRITE", floor.WRITE.replace(str(tmp_path), str(tmp_path / "missing")))
+    outcome, seen = outcomes()["floor::disk"]
+    assert outcome == FAILED
+    assert "No such file or directory" in seen
+
+
+@pytest.mark.parametrize(("off", "outcome"), [(200, PASSED), (400, FAILED), (-4000, FAILED)])
+def test_a_clock_that_is_wrong(
+    server: Server, monkeypatch: pytest.MonkeyPatch, off: int, outcome: str
+) -> None:
+    monkeypatch.setattr(floor, "SOON_SECONDS", 0.1)
+    way = Way()
+    way.says["date +%s"] = f"{int(time.time()) + off}\n"
+    assert outcomes(way=way)["floor::clock"][0] == outcome
+
+
+def test_another_role_needs_no_health_but_a_test_of_its_own(server: Server) -> None:
     assert "floor::health" not in outcomes(role="db")
     assert floor.role_test(CLONE, "db", tested=False).outcome == FAILED
     assert floor.role_test(CLONE, "db", tested=True).outcome == PASSED

@@ -18,33 +18,57 @@ WELL = """NRestarts=0
 Id=nginx.service
 ActiveState=active
 SubState=running
+WantedBy=multi-user.target
+TriggeredBy=
 
 NRestarts=0
 Id=apt-daily.service
 ActiveState=inactive
 SubState=dead
+TriggeredBy=apt-daily.timer
+
+Id=snapd.service
+ActiveState=active
+SubState=running
+WantedBy=multi-user.target
+TriggeredBy=snapd.socket
+
+Id=systemd-hostnamed.service
+ActiveState=active
+SubState=running
+WantedBy=
 """
 LOOP = "NRestarts=7\nId=app.service\nActiveState=activating\nSubState=auto-restart\n"
 AGAIN = "NRestarts=1\nId=web.service\nActiveState=active\nSubState=running\n"
 DEAD = "NRestarts=0\nId=db.service\nActiveState=failed\nSubState=failed\n"
+MOUNT = "Id=data.mount\nActiveState=failed\nSubState=failed\n"
+ENDED = WELL.replace("active\nSubState=running", "inactive\nSubState=dead")
+DENIED = "Host key verification failed."
 
 
 class Way:
     """A way into a machine that answers with what the test says."""
 
-    def __init__(self, shown: str = WELL, boots: tuple[str, ...] = ("a\n", "", "a\n", "b\n")) -> None:
-        self.shown = shown
+    def __init__(
+        self, *shown: str, boots: tuple[str, ...] = ("a\n", "", "a\n", "b\n"), refuses: str = ""
+    ) -> None:
+        self.shown = list(shown) or [WELL]
         self.boots = list(boots)
+        self.refuses = refuses
         self.rebooted = False
 
     def run(self, address: str, command: Any, *, timeout: float) -> subprocess.CompletedProcess[str]:
         if list(command) == ["sudo", "systemctl", "reboot"]:
+            if self.refuses:
+                return subprocess.CompletedProcess([], 1, "", self.refuses)
             self.rebooted = True
             raise subprocess.TimeoutExpired(command, timeout)
         if list(command) == uptime.BOOT_ID:
             text = self.boots.pop(0) if len(self.boots) > 1 else self.boots[0]
-            return subprocess.CompletedProcess([], 0 if text else 255, text, "")
-        return subprocess.CompletedProcess([], 0, self.shown, "")
+            return subprocess.CompletedProcess([], 0 if text else 255, text, "" if text else DENIED)
+        return subprocess.CompletedProcess(
+            [], 0, self.shown.pop(0) if len(self.shown) > 1 else self.shown[0], ""
+        )
 
     def forget(self, address: str) -> None:
         assert self.rebooted
@@ -53,9 +77,32 @@ class Way:
         return "running"
 
 
+class Seen:
+    """The machine from outside."""
+
+    started = frozenset[str]()
+
+    def __init__(self, state: str = "running", printed: str = "") -> None:
+        self._state = state
+        self._printed = [f"Reached target multi-user\n{printed}", "Reached target multi-user\n"]
+
+    def state(self, clone: Clone) -> str:
+        return self._state
+
+    def console(self, clone: Clone, lines: int | None = None) -> str:
+        return self._printed.pop() if len(self._printed) > 1 else self._printed[0]
+
+
+def reboot(way: Way, seen: Seen | None = None, seconds: float = 10) -> str:
+    return uptime.reboot(
+        CLONE, access=cast("Any", way), clones=cast("Any", seen or Seen()), deadline=Deadline(seconds)
+    )
+
+
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uptime, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(uptime, "STATE_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
@@ -65,39 +112,70 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (LOOP, "waits to be started again, after 7 restarts"),
         (AGAIN, "was started again 1 times"),
         (DEAD, "failed"),
+        (MOUNT, "failed"),
     ],
 )
-def test_a_service_that_does_not_run_on(text: str, seen: str) -> None:
-    (found,) = uptime.check(CLONE, access=cast("Any", Way(f"{WELL}\n{text}")))
+def test_a_unit_that_is_not_well(text: str, seen: str) -> None:
+    (found,) = uptime.check(CLONE, uptime.parse(f"{WELL}\n{text}"), frozenset())
     assert (found.outcome, found.seen) == (FAILED, seen)
 
 
 def test_services_that_are_well() -> None:
-    (found,) = uptime.check(CLONE, access=cast("Any", Way()))
+    units = uptime.parse(WELL)
+    (found,) = uptime.check(CLONE, units, uptime.running(units))
     assert (found.check, found.outcome) == ("stays-up::services", PASSED)
+
+
+def test_a_service_that_ends_well_has_ended_all_the_same() -> None:
+    (found,) = uptime.check(CLONE, uptime.parse(ENDED), uptime.running(uptime.parse(WELL)))
+    assert (found.check, found.seen) == ("stays-up::nginx.service", "ran before, and has ended")
+    (gone,) = uptime.check(CLONE, {}, frozenset({"app.service"}))
+    assert gone.check == "stays-up::app.service"
 
 
 def test_a_machine_that_says_nothing_is_not_well() -> None:
     with pytest.raises(PipelineError, match="does not say how its services are"):
-        uptime.check(CLONE, access=cast("Any", Way("")))
+        uptime.look(CLONE, access=cast("Any", Way("")))
 
 
 def test_a_reboot_is_over_with_another_boot() -> None:
     way = Way()
-    uptime.reboot(CLONE, access=cast("Any", way), deadline=Deadline(10))
+    assert reboot(way) == "running"
     assert way.boots == ["b\n"]
 
 
-@pytest.mark.parametrize("boots", [("a\n", ""), ("a\n", "a\n")])
-def test_a_machine_that_does_not_come_back(boots: tuple[str, ...]) -> None:
-    with pytest.raises(PipelineError, match="did not come back after a reboot"):
-        uptime.reboot(CLONE, access=cast("Any", Way(boots=boots)), deadline=Deadline(0.1))
+@pytest.mark.parametrize(
+    ("way", "seen", "why"),
+    [
+        (Way(boots=("a\n", "")), Seen(), DENIED),
+        (Way(boots=("a\n",)), Seen(), "the boot before goes on"),
+        (Way(boots=("a\n", "")), Seen("stopped"), "is stopped, though nobody asked it to stop"),
+        (
+            Way(boots=("a\n", "")),
+            Seen(printed="Failed to start ssh.service - OpenBSD Secure Shell server"),
+            "its sshd does not start",
+        ),
+        (Way(refuses="Access denied"), Seen(), "Access denied"),
+    ],
+    ids=["no-ssh", "no-shutdown", "off", "no-sshd", "refused"],
+)
+def test_a_machine_that_does_not_come_back(way: Way, seen: Seen, why: str) -> None:
+    with pytest.raises(PipelineError, match=r"reboot") as caught:
+        reboot(way, seen, 0.1)
+    assert str(CLONE) in caught.value.what
+    assert why in str(caught.value)
+
+
+def test_a_machine_that_is_away_already_has_not_rebooted() -> None:
+    with pytest.raises(PipelineError, match="does not answer before its reboot"):
+        reboot(Way(boots=("", "b\n")))
 
 
 def gate(way: Way, *, soak: int = 1, reboot: bool = True, seconds: float = 10) -> Gate:
     return Gate(
-        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, soak_seconds=soak,
-        reboot=reboot, access=cast("Any", way), deadline=Deadline(seconds),
+        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, health_wait=5,
+        soak_seconds=soak, reboot=reboot, access=cast("Any", way), clones=cast("Any", Seen()),
+        deadline=Deadline(seconds), _ran={CLONE.address: uptime.running(uptime.parse(WELL))},
     )  # fmt: skip
 
 
@@ -108,12 +186,12 @@ def good(clone: Clone, **options: Any) -> list[CheckResult]:
 
 def test_one_that_is_not_well_is_not_rebooted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(floor, "check", good)
-    way = Way(LOOP)
+    way = Way(f"{WELL}\n{LOOP}")
     found: list[CheckResult] = []
     gate(way).later([CLONE], found)
     assert [(one.check, one.outcome) for one in found] == [
         ("after-soak::floor::health", PASSED),
-        ("stays-up::app.service", FAILED),
+        ("after-soak::stays-up::app.service", FAILED),
     ]
     assert not way.rebooted
 
@@ -123,8 +201,11 @@ def test_the_checks_run_once_more_after_a_reboot(monkeypatch: pytest.MonkeyPatch
     bad = CheckResult(check="test_web.py::test_health", address=CLONE.address, outcome=FAILED, seconds=0)
     monkeypatch.setattr(Gate, "_checks", lambda self, clone: [bad])
     found: list[CheckResult] = []
-    gate(Way()).later([CLONE], found)
-    assert [one.check for one in found if one.outcome == FAILED] == ["after-reboot::test_web.py::test_health"]
+    gate(Way(WELL, ENDED)).later([CLONE], found)
+    assert [one.check for one in found if one.outcome == FAILED] == [
+        "after-reboot::test_web.py::test_health",
+        "after-reboot::stays-up::nginx.service",
+    ]
     way = Way()
     gate(way, reboot=False).later([CLONE], found)
     assert not way.rebooted
@@ -132,7 +213,7 @@ def test_the_checks_run_once_more_after_a_reboot(monkeypatch: pytest.MonkeyPatch
 
 def test_without_either_nothing_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[CheckResult] = []
-    gate(Way(LOOP), soak=0, reboot=False).later([CLONE], found)
+    gate(Way(f"{WELL}\n{LOOP}"), soak=0, reboot=False).later([CLONE], found)
     assert found == []
 
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline import aws
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, floor, imagescan, keygen, report, validate
+from pipeline.validation import checkrun, floor, imagescan, keygen, report, show, validate
 from pipeline.validation.access import Access
 from pipeline.validation.clones import Clone, Clones
 from pipeline.validation.completeness import Run
@@ -37,7 +37,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(Access, "__enter__", lambda self: self)
     monkeypatch.setattr(Access, "__exit__", lambda self, *error: None)
     monkeypatch.setattr(validate, "_come_up", lambda clone, *others: 1.0)
-    monkeypatch.setattr(validate, "_show_journal", lambda clone, access: None)
+    monkeypatch.setattr(show, "journal", lambda clone, access: None)
     monkeypatch.setattr(aws, "client", lambda *names, **options: None)
     monkeypatch.setattr(settle, "withdraw", lambda *names, **options: None)
     monkeypatch.setattr(Gate, "_identity", lambda self, machines: [])
@@ -53,6 +53,9 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "address": "private",
         "suite": "s" * 32,
         "timeoutSeconds": 60,
+        "healthWaitSeconds": 5,
+        "soakSeconds": 0,
+        "reboot": False,
         "imageId": IMAGE,
         "instanceIds": [clone.id for clone in CLONES],
         "privateKey": keygen.run({"imageId": IMAGE})["privateKey"],
