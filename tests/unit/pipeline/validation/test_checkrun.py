@@ -1,6 +1,8 @@
 """Checks run by pytest against a machine, and what comes of them. The machine is this one, behind a fake ssh."""
 
 import os
+import sys
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -81,11 +83,90 @@ def test_no_check(folder: Path) -> None:
         run(folder)
 
 
-def test_a_check_that_hangs(folder: Path) -> None:
-    (folder / "test_it.py").write_text("import time\ndef test_slow():\n    time.sleep(60)\n")
-    with pytest.raises(PipelineError, match="did not end within 4 s") as caught:
-        run(folder, seconds=4)
-    assert "test_it.py::test_slow had not ended" in str(caught.value)
+SLOW = "    import time\n    time.sleep(60)\n"
+FIXTURE = f"import pytest\n@pytest.fixture\ndef made():\n    yield\n{SLOW}"
+
+
+@pytest.mark.parametrize(
+    ("checks", "hung", "others"),
+    [
+        (
+            f"def test_slow(host):\n{SLOW}def test_next():\n    pass\n",
+            "test_it.py::test_slow",
+            {"test_it.py::test_next"},
+        ),
+        (
+            FIXTURE + "def test_slow(made):\n    pass\ndef test_next():\n    pass\n",
+            "test_it.py::test_slow",
+            {"test_it.py::test_next"},
+        ),
+        (f"if True:\n{SLOW}", "test_it.py", {"test_a.py::test_good"}),
+        (
+            f"import atexit\n@atexit.register\ndef late():\n{SLOW}def test_a():\n    pass\n",
+            "suite::end",
+            set(),
+        ),
+    ],
+    ids=["call", "teardown", "import", "exit"],
+)
+def test_what_hangs_is_named_and_the_other_results_stay(
+    folder: Path, checks: str, hung: str, others: set[str]
+) -> None:
+    (folder / "test_a.py").write_text("def test_good():\n    pass\n")
+    (folder / "test_it.py").write_text(checks)
+    found = checkrun.run(
+        [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(6), folder=folder
+    ).results
+    failed = [result for result in found if result.outcome == results.FAILED]
+    assert failed[0].check == hung
+    assert "it had not ended after" in failed[0].seen
+    assert "the 6 s of the whole validation were over" in failed[0].seen
+    assert {result.check for result in failed[1:]} == others
+    if not others & {"test_a.py::test_good"}:  # nothing runs before all files have been read
+        assert "test_a.py::test_good" in {one.check for one in found if one.outcome == results.PASSED}
+
+
+def test_what_a_check_leaves_running_keeps_nobody_waiting(folder: Path) -> None:
+    (folder / "test_it.py").write_text(
+        "import os, time\ndef test_a():\n    if not os.fork():\n        time.sleep(50)\n        os._exit(0)\n"
+    )
+    started = time.monotonic()
+    assert set(run(folder)) == {"test_it.py::test_a"}
+    assert time.monotonic() - started < 40
+
+
+def test_a_hook_that_makes_a_failure_a_pass(folder: Path) -> None:
+    (folder / "conftest.py").write_text(
+        "import pytest\n@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+        "def pytest_runtest_makereport():\n    report = yield\n    report.outcome = 'passed'\n    return report\n"
+    )
+    (folder / "test_it.py").write_text(SICK)
+    assert failures(folder)["test_it.py::test_health"] == "it has raised, and is reported as passed"
+
+
+def test_an_outcome_that_pytest_does_not_know(folder: Path) -> None:
+    (folder / "conftest.py").write_text(
+        "def pytest_runtest_logreport(report):\n    report.outcome = 'rerun'\n"
+    )
+    (folder / "test_it.py").write_text(SICK)
+    assert "test_it.py::test_health" in failures(folder)
+
+
+def test_a_plugin_that_is_installed_here_is_not_loaded(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    (site / "kind-1.0.dist-info").mkdir(parents=True)
+    (site / "kind-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: kind\nVersion: 1.0\n")
+    (site / "kind-1.0.dist-info" / "entry_points.txt").write_text("[pytest11]\nkind = kind\n")
+    (site / "kind.py").write_text("def pytest_pyfunc_call():\n    return True\n")
+    # The interpreter's own way to more folders, which no variable of the caller's is.
+    python = tmp_path / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    (folder / "test_it.py").write_text(SICK)
+    assert set(failures(folder)) == {"test_it.py::test_health"}
 
 
 HEALTHY = "def test_health():\n    assert True\n"
