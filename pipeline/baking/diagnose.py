@@ -79,7 +79,7 @@ KNOWN = (
     _known(
         r"fatal: \[.*?\]: FAILED!|Error executing Ansible|ansible-playbook.*non-zero exit status",
         "a task of the playbook failed",
-        "the task stands above, after the last line that begins with TASK; it is in packer/ansible/",
+        "the task is in packer/ansible/",
     ),
     _known(
         r"AuthFailure|UnauthorizedOperation|NoCredentialProviders|ExpiredToken|RequestExpired|no valid credential"

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pipeline import gitleaks, log
 from pipeline.baking import leftovers, supervisor, version
 from pipeline.baking.diagnose import diagnose
+from pipeline.baking.failedtask import failed_task
 from pipeline.baking.manifest import Artifact, last_artifact
 from pipeline.baking.source import TEMPLATE
 from pipeline.errors import PipelineError
@@ -176,7 +177,7 @@ def _failure(status: int, text: str, output: Path, limit_seconds: float) -> Pipe
     if status == supervisor.TIMED_OUT:
         return PipelineError(
             f"the bake did not end within {limit_seconds / 60:g} minutes, and was stopped",
-            seen=_tail(text),
+            seen=gitleaks.redacted(_tail(text)),
             allowed=f"at most {limit_seconds / 60:g} minutes",
             change=f"find out what it waited for in the whole log: {output}\n"
             "or raise golden-image:bake.timeoutMinutes in the stack file",
@@ -191,7 +192,7 @@ def _failure(status: int, text: str, output: Path, limit_seconds: float) -> Pipe
     known = diagnose(text)
     return PipelineError(
         f"the bake failed: {known.cause}" if known else f"the bake failed (Packer's exit status {status})",
-        seen=_tail(text),
+        seen=gitleaks.redacted(failed_task(text) or _tail(text)),
         change=f"{known.cure}\nthe whole log: {output}" if known else f"the whole log: {output}",
     )
 

@@ -28,6 +28,8 @@ def fails(bench: Workbench, *texts: str) -> None:
     error = run.output[run.output.index("Diagnostics:") :]
     for text in texts:
         assert text in error
+    if "TASK [" in error:
+        assert "TASK [" in error.rpartition("the bake failed: ")[2], "the summary names the task"
     assert "Traceback" not in error
     assert bench.pointer(ROLE, "candidate") is None
     assert own_images(bench) == before

@@ -46,6 +46,18 @@ def test_the_same_shape() -> None:
     assert gitlab["prod"]["rules"][0]["when"] == "manual"
 
 
+def test_what_a_validation_found_is_kept_also_when_it_failed() -> None:
+    gitlab, github = load(".gitlab-ci.yml"), load(".github/workflows/golden-image.yml")
+    kept = gitlab["dev"]["artifacts"]
+    assert kept == {"when": "always", "paths": ["reports/"], "reports": {"junit": "reports/*/*/junit.xml"}}
+    steps = github["jobs"]["dev"]["steps"]
+    (upload,) = [step for step in steps if step.get("uses", "").startswith("actions/upload-artifact@")]
+    assert (upload["if"], upload["with"]["path"]) == ("always()", "reports/")
+    assert steps.index(upload) > [step.get("run", "").startswith("exec pulumi up") for step in steps].index(
+        True
+    )
+
+
 def test_a_fork_gets_no_credentials() -> None:
     gitlab, github = load(".gitlab-ci.yml"), load(".github/workflows/golden-image.yml")
     assert "id_tokens" not in gitlab["lint"] | gitlab["unit"]

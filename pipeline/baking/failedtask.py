@@ -1,0 +1,52 @@
+"""Which task of the playbook ended a bake, and what it had to say, from what Packer printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+END = "Error executing Ansible"
+OUTPUT_LINES = 8
+"""Lines of a command's output that are shown, its last ones."""
+
+_PREFIX = re.compile(r"^(?:==>|\s+)\s*[\w.-]+:\s?")
+_TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*)\] \**$")
+_FAILED = re.compile(
+    r"^(?:fatal|failed): \[([^\]]*)\](.*?): (?:FAILED|UNREACHABLE)! => (.*)$|^failed: \[([^\]]*)\](.*?) => (.*)$"
+)
+_OUTPUTS = ("stderr", "module_stderr", "stdout", "module_stdout")
+
+
+def failed_task(text: str) -> str | None:
+    """The task's name, its message, and the end of its output; None where no task ended the bake.
+
+    Args:
+        text: Packer's log.
+    """
+    if END not in text:
+        return None
+    task, found = "", None
+    for raw in text.splitlines():
+        line = _PREFIX.sub("", raw)
+        begun, failed = _TASK.match(line), _FAILED.match(line)
+        if begun:
+            task = begun[1]
+        elif failed:
+            item, result = (failed[2], failed[3]) if failed[3] else (failed[5], failed[6])
+            found = "\n".join([f"TASK [{task}]{item}", *_message(result)])
+        elif line.strip() == "...ignoring":
+            found = None
+    return found
+
+
+def _message(result: str) -> list[str]:
+    """What Ansible's result says, in lines."""
+    try:
+        values: dict[str, Any] = json.loads(result)
+    except ValueError:
+        return [result]
+    message = str(values.get("msg") or values.get("censored") or result)
+    output = next((str(values[name]) for name in _OUTPUTS if str(values.get(name) or "").strip()), "")
+    shown = [line for line in output.splitlines() if line.strip() and line not in message]
+    return [*message.splitlines(), *shown[-OUTPUT_LINES:]]
