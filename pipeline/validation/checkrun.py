@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.processes import dies_with_parent
@@ -109,7 +109,7 @@ def run(
     return done
 
 
-def _lines(descriptor: int, process: subprocess.Popen[str], deadline: Deadline) -> Generator[str]:
+def _lines(descriptor: int, process: subprocess.Popen[Any], deadline: Deadline) -> Generator[str]:
     """Lines from a pipe until its end, or the process's: what a check has left running may keep the pipe open.
 
     Raises:

@@ -100,16 +100,25 @@ class Gate:
                 change="golden-image:validation.timeoutSeconds in the stack file",
             )
         say(f"all machines: a second look in {self.soak_seconds} s")
-        time.sleep(self.soak_seconds)
-        self._each(machines, self._second_look, found)
+        self._each(machines, self._soaked, found)
 
     def _first_look(self, clone: Clone) -> list[CheckResult]:
         if self.soak_seconds or self.reboot:
-            self._ran[clone.address] = uptime.running(uptime.look(clone, access=self.access))
+            units = uptime.look(clone, access=self.access)
+            self._ran[clone.address] = uptime.daemons(units, uptime.running(units))
         return self._checks(clone)
 
-    def _second_look(self, clone: Clone) -> list[CheckResult]:
-        return _after("soak", [*self._floor(clone, patient=False), *self._uptime(clone)])
+    def _soaked(self, clone: Clone) -> list[CheckResult]:
+        """What ran when the checks had passed has to run on for a while."""
+        self._ran[clone.address] |= uptime.running(uptime.look(clone, access=self.access))
+        time.sleep(self.soak_seconds)
+        return _after(
+            "soak",
+            [
+                *self._floor(clone, patient=False),
+                *self._uptime(clone, uptime.look(clone, access=self.access)),
+            ],
+        )
 
     def _second_boot(self, clone: Clone) -> list[CheckResult]:
         try:
@@ -118,10 +127,12 @@ class Gate:
             show.console(clone, self.clones)
             raise
         say(f"{clone}: its second boot finished: {word}")
-        return _after("reboot", [*self._checks(clone), *self._uptime(clone)])
-
-    def _uptime(self, clone: Clone) -> list[CheckResult]:
+        checked = self._checks(clone)
         units = uptime.look(clone, access=self.access)
+        self._ran[clone.address] = uptime.due(units, self._ran[clone.address])
+        return _after("reboot", [*checked, *self._uptime(clone, units)])
+
+    def _uptime(self, clone: Clone, units: uptime.Units) -> list[CheckResult]:
         found = uptime.check(clone, units, self._ran[clone.address])
         self._ran[clone.address] = uptime.running(units)
         return found

@@ -23,9 +23,13 @@ POLL_SECONDS = 1.0
 COMMAND_SECONDS = 20.0
 SHOW = (
     "systemctl", "show", "--all", "--no-pager",
-    "--property=Id,NRestarts,ActiveState,SubState,WantedBy,RequiredBy,TriggeredBy", "'*'",
+    "--property=Id,Type,Restart,NRestarts,ActiveState,SubState,ExecMainStartTimestampMonotonic",
+    "--property=WantedBy,RequiredBy,TriggeredBy", "'*'",
 )  # fmt: skip
 """One paragraph a unit. Quoted, for the machine's shell."""
+
+DAEMONS = frozenset({"forking", "dbus", "notify", "notify-reload"})
+"""Types of services that say when they are ready: they are no jobs, which end (systemd.service, Type=)."""
 
 ENDED = frozenset({"inactive", "deactivating"})
 
@@ -66,6 +70,22 @@ def running(units: Units) -> frozenset[str]:
         and not values.get("TriggeredBy")
         and ".target" in values.get("WantedBy", "") + values.get("RequiredBy", "")
     )
+
+
+def daemons(units: Units, among: frozenset[str]) -> frozenset[str]:
+    """Those of some services that are certainly no job: a plain one that ends well may have done what it is for."""
+    return frozenset(
+        unit
+        for unit in among
+        if units[unit].get("Type") in DAEMONS or units[unit].get("Restart", "no") != "no"
+    )
+
+
+def due(units: Units, ran: frozenset[str]) -> frozenset[str]:
+    """Those that ran in the boot before and have to run in this one: daemons, and what has not been started."""
+    here = frozenset(ran & units.keys())
+    unstarted = {unit for unit in here if units[unit].get("ExecMainStartTimestampMonotonic", "0") == "0"}
+    return daemons(units, here) | unstarted | (ran - here)
 
 
 def look(clone: Clone, *, access: Access) -> Units:

@@ -133,6 +133,25 @@ def test_a_service_that_ends_well_has_ended_all_the_same() -> None:
     assert gone.check == "stays-up::app.service"
 
 
+def test_a_job_is_no_daemon() -> None:
+    """A plain service that ends well has perhaps done what it is for, such as to start another one later."""
+    units = uptime.parse(
+        "Id=job.service\nType=simple\nRestart=no\n\nId=web.service\nType=notify\n\n"
+        "Id=app.service\nType=simple\nRestart=on-failure\n"
+    )
+    assert uptime.daemons(units, frozenset(units)) == {"web.service", "app.service"}
+
+
+def test_what_has_to_run_after_a_reboot() -> None:
+    units = uptime.parse(
+        "Id=job.service\nType=simple\nRestart=no\nExecMainStartTimestampMonotonic=7\n\n"
+        "Id=first.service\nType=simple\nRestart=no\nExecMainStartTimestampMonotonic=0\n\n"
+        "Id=web.service\nType=notify\nExecMainStartTimestampMonotonic=7\n"
+    )
+    ran = frozenset({*units, "gone.service"})
+    assert uptime.due(units, ran) == {"first.service", "web.service", "gone.service"}
+
+
 def test_a_machine_that_says_nothing_is_not_well() -> None:
     with pytest.raises(PipelineError, match="does not say how its services are"):
         uptime.look(CLONE, access=cast("Any", Way("")))
@@ -201,7 +220,7 @@ def test_the_checks_run_once_more_after_a_reboot(monkeypatch: pytest.MonkeyPatch
     bad = CheckResult(check="test_web.py::test_health", address=CLONE.address, outcome=FAILED, seconds=0)
     monkeypatch.setattr(Gate, "_checks", lambda self, clone: [bad])
     found: list[CheckResult] = []
-    gate(Way(WELL, ENDED)).later([CLONE], found)
+    gate(Way(WELL, WELL, ENDED)).later([CLONE], found)
     assert [one.check for one in found if one.outcome == FAILED] == [
         "after-reboot::test_web.py::test_health",
         "after-reboot::stays-up::nginx.service",
