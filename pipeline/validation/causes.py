@@ -26,6 +26,12 @@ CAUSES = (
         "bake without it, rotate it, and give it to machines at run time (instance role, secret manager)",
     ),
     Cause(
+        ("accounts::",),
+        "somebody could log in to every machine of the fleet, or become root there, with what the image has",
+        "lock the password, remove the account, rule or key in packer/ansible/, or allow it with a reason in "
+        "golden-image:validation.allowedSkips",
+    ),
+    Cause(
         ("floor::role-test", "suite::"),
         "the checks prove less than they seem to",
         "each one in packer/checks/ has to come to a result; see its name above",

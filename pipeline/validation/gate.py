@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 
 from pipeline import secretscan
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, completeness, floor, identity, imagescan, redaction, show, uptime
+from pipeline.validation import (
+    accounts,
+    checkrun,
+    completeness,
+    floor,
+    identity,
+    imagescan,
+    redaction,
+    show,
+    uptime,
+)
 from pipeline.validation.clones import Clone, say
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
@@ -68,6 +78,9 @@ class Gate:
         work: list[Callable[[], list[CheckResult]]] = [
             *(lambda clone=clone: self._first_look(clone) for clone in machines),
             lambda: self._identity(machines),
+            lambda: accounts.check(
+                machines[0], access=self.access, allowed=self.allowed_skips, deadline=self.deadline
+            ),
             # The machines are of one image, so one file system is enough.
             lambda: imagescan.check(
                 machines[0], access=self.access, key=self.public_key, allowed=allowed, deadline=self.deadline

@@ -106,6 +106,30 @@ BROKEN = (
     ),
 )
 
+OPEN = """
+printf 'guest::1500:1500::/home/guest:/bin/bash\\ntoor:x:0:0::/root:/bin/sh\\n' >> /etc/passwd
+echo 'root:aB1cD2eF3gH4' | chpasswd
+echo 'packer ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/90-packer
+mkdir -p /etc/ssh/keys /opt/ssh
+echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPackersOwnKeyPackersOwnKeyPackersOwnKey0 packer' > /etc/ssh/keys/root
+cat > /etc/ssh/sshd_config.d/00-site.conf <<'END'
+PermitRootLogin yes
+PasswordAuthentication yes
+AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u
+AuthorizedKeysCommand /bin/cat /etc/ssh/keys/root
+AuthorizedKeysCommandUser nobody
+Match Address 10.0.0.0/8
+  PermitEmptyPasswords yes
+END
+"""
+"""Everything at once that lets somebody in."""
+
+OPENED = (
+    "empty-password::guest", "uid-0::toor", "password::root", "sudo-without-password::packer", "authorized-key::root",
+    "sshd::permitrootlogin", "sshd::passwordauthentication", "sshd::authorizedkeyscommand",
+    "sshd::permitemptypasswords",
+)  # fmt: skip
+
 
 def held(bench: Workbench) -> tuple[Any, ...]:
     """Channel and launch templates: what a broken image must not change."""
@@ -179,6 +203,20 @@ def test_a_broken_image_is_stopped(bench: Workbench, good: str, forge: Forge, br
     assert "Traceback" not in error
     assert held(bench) == before
     secret_is_nowhere(bench, up)
+
+
+def test_all_that_lets_somebody_in_is_named(bench: Workbench, good: str, forge: Forge) -> None:
+    before = held(bench)
+    bench.set_version("6.100.0")
+    forge.image(good, OPEN)
+    up = bench.up("dev")
+    assert up.status != 0
+    written = (bench.folder / "reports").glob("*/*/report.json")
+    report = max(written, key=lambda path: path.stat().st_mtime_ns)
+    checks = json.loads(report.read_text())["checks"]
+    failed = {check["check"] for check in checks if check["outcome"] == "failed"}
+    assert {f"accounts::{name}" for name in OPENED} <= failed
+    assert held(bench) == before
 
 
 def test_a_secret_in_a_role_is_caught_before_packer_starts(bench: Workbench, good: str, forge: Forge) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pipeline import aws
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, floor, imagescan, keygen, report, show, validate
+from pipeline.validation import accounts, checkrun, floor, imagescan, keygen, report, show, validate
 from pipeline.validation.access import Access
 from pipeline.validation.clones import Clone, Clones
 from pipeline.validation.completeness import Run
@@ -43,6 +43,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(Gate, "_identity", lambda self, machines: [])
     monkeypatch.setattr(Gate, "later", lambda self, machines, found: None)
     monkeypatch.setattr(imagescan, "check", lambda clone, **options: [result("secrets::file-system", clone)])
+    monkeypatch.setattr(accounts, "check", lambda clone, **options: [])
     monkeypatch.setattr(floor, "check", lambda clone, **options: [result("floor::ssh", clone)])
     original = report.write
     monkeypatch.setattr(report, "write", lambda facts, found, ids: original(facts, found, ids, tmp_path))

@@ -1,0 +1,308 @@
+"""Runs on a machine, as root: which accounts there are, and how each of them can log in or become root.
+
+Handed to the machine's own Python (3.6 or later), so it imports nothing of this project. Prints one JSON object. No
+password hash and no private key leaves the machine. ROOT is a folder to look at instead of /, for tests.
+"""
+
+from __future__ import annotations
+
+import glob
+import ipaddress
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_LOGIN = ("/nologin", "/false", "/sync", "/halt", "/shutdown")
+ASKED = (
+    "permitrootlogin", "passwordauthentication", "kbdinteractiveauthentication", "challengeresponseauthentication",
+    "permitemptypasswords", "hostbasedauthentication", "authenticationmethods", "authorizedkeysfile",
+    "authorizedkeyscommand", "trustedusercakeys",
+)  # fmt: skip
+ELSEWHERE = {
+    "addr": "203.0.113.9",
+    "host": "203.0.113.9",
+    "laddr": "203.0.113.1",
+    "lport": "22",
+}
+"""A client that no Match block has been written for."""
+
+CRITERIA = {
+    "address": "addr",
+    "host": "host",
+    "localaddress": "laddr",
+    "localport": "lport",
+}
+PUBLIC_KEY = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[\w@.-]+\s+([A-Za-z0-9+/=]{40,})")
+DES_HASH = re.compile(r"[./0-9A-Za-z]{13}$")
+
+
+def run(argv: list[str]) -> tuple[int, str]:
+    """Exit status and output of a command; a command that is not there has failed."""
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+    except OSError as error:
+        return 127, str(error)
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def lines(path: str) -> list[str]:
+    """A file's lines; none if it is not there."""
+    if not os.path.isfile(path):
+        return []
+    with open(path, encoding="utf-8", errors="surrogateescape") as text:
+        return text.read().splitlines()
+
+
+def password(field: str) -> str:
+    """What crypt(3) and login make of a password field."""
+    if not field:
+        return "empty"
+    return "set" if field[0] in "$_" or DES_HASH.match(field) else "locked"
+
+
+def accounts(root: str) -> list[dict[str, str]]:
+    """Every account of /etc/passwd."""
+    shadow = {row[0]: row[1] for row in (line.split(":") for line in lines(root + "/etc/shadow")) if row[1:]}
+    found: list[dict[str, str]] = []
+    for line in lines(root + "/etc/passwd"):
+        name, field, uid, _, _, home, shell = [*line.split(":"), *[""] * 7][:7]
+        if not line.strip():
+            continue
+        if field == "x":
+            field = shadow.get(name, "*")
+        found.append(
+            {"name": name, "uid": uid, "home": home, "shell": shell, "password": password(field)}
+        )  # fmt: skip
+    return found
+
+
+def packaged(path: str) -> bool:
+    """Whether a file is as a package brought it."""
+    path = os.path.realpath(path)
+    status, text = run(["dpkg-query", "--search", path])
+    if status == 0:
+        names = text.splitlines()[0].partition(": ")[0].split(", ")
+        return path not in run(["dpkg", "--verify", *names])[1]
+    return run(["rpm", "-qf", path])[0] == 0 and path not in run(["rpm", "-V", "--nodeps", "-f", path])[1]
+
+
+def sudoers(root: str, path: str, seen: set[str]) -> Iterator[tuple[str, str]]:
+    """File and text of each entry, continued lines joined, in the order in which sudo reads them."""
+    if path in seen:
+        return
+    seen.add(path)
+    for line in re.sub(r"\\\n", " ", "\n".join(lines(root + path))).splitlines():
+        include = re.match(r"\s*[#@]include(dir)?\s+(.+)", line)
+        if include:
+            target = (
+                include.group(2).strip().strip('"').replace("\\ ", " ").replace("%h", os.uname().nodename)
+            )
+            target = os.path.join(os.path.dirname(path), target)
+            names = [target]
+            if include.group(1):
+                folder = root + target
+                inside = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+                names = [f"{target}/{name}" for name in inside if "." not in name and not name.endswith("~")]
+            for name in names:
+                yield from sudoers(root, name, seen)
+        else:
+            text = re.sub(r"(^|\s)#(?!\d).*", "", line).strip()
+            if text:
+                yield path, text
+
+
+def user_aliases(entries: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """Name of each User_Alias to its members."""
+    found = {}
+    for _, text in entries:
+        if text.startswith("User_Alias"):
+            for part in text[len("User_Alias") :].split(":"):
+                name, _, members = part.partition("=")
+                found[name.strip()] = [member.strip() for member in members.split(",")]
+    return found
+
+
+def people(name: str, aliases: dict[str, list[str]], depth: int = 0) -> list[str]:
+    """The members of an alias, or the name itself."""
+    if name not in aliases or depth > len(aliases):
+        return [name]
+    return [one for member in aliases[name] for one in people(member, aliases, depth + 1)]
+
+
+def asked_for_none(text: str) -> list[str]:
+    """Whom an entry of sudoers lets in without a password: names, groups, aliases."""
+    if text.startswith("Defaults"):
+        return [text.split(maxsplit=1)[0]] if re.search(r"!\s*authenticate\b", text) else []
+    left, _, right = text.partition("=")
+    if re.match(r"\w+_Alias\b", text) or not re.search(r"\bNOPASSWD\s*:", right):
+        return []
+    # A blank in a name is quoted or escaped.
+    left = re.sub(r'"([^"]*)"', lambda found: found.group(1).replace(" ", "\0"), left).replace("\\ ", "\0")
+    return re.sub(r"\s*,\s*", ",", left).split()[0].replace("\0", " ").split(",")
+
+
+def sudo_without_password(root: str) -> Iterator[dict[str, str]]:
+    """Whom sudo asks for no password, and in which file that is written."""
+    entries = list(sudoers(root, "/etc/sudoers", set()))
+    aliases = user_aliases(entries)
+    for file, text in entries:
+        for name in asked_for_none(text):
+            for one in people(name, aliases):
+                if not one.startswith("!"):
+                    yield {"who": one, "file": file}
+
+
+def daemons() -> list[list[str]]:
+    """Program and options of each sshd that listens, or of the one that would."""
+    found = []
+    for folder in glob.glob("/proc/[0-9]*"):
+        try:
+            with open(folder + "/comm") as text, open(folder + "/cmdline", "rb") as raw:
+                name, title = text.read().strip(), raw.read().decode("utf-8", "replace")
+            program = os.readlink(folder + "/exe")
+            with open(folder + "/stat") as text:
+                parent = text.read().rpartition(")")[2].split()[1]
+        except OSError:  # gone since
+            continue
+        if name == "sshd" and ("[listener]" in title or parent == "1") and "sshd-session" not in program:
+            found.append([program.replace(" (deleted)", ""), *options(title)])
+    unique = {tuple(argv): argv for argv in found}
+    return list(unique.values()) or [["/usr/sbin/sshd"]]
+
+
+def options(title: str) -> list[str]:
+    """Those options of an sshd that change its configuration, from its title (OpenSSH 8.2 and later) or its arguments.
+
+    A title has lost its quotes: a value goes on up to the next option.
+    """
+    words = title.partition("[listener]")[0].replace("\0", " ").split()
+    kept: list[str] = []
+    value = False
+    for word in words:
+        if re.match(r"-[A-Za-z]", word):
+            value = word[:2] in {"-o", "-f", "-p"}
+            if value:
+                kept += [word[:2], word[2:]]
+        elif value:
+            kept[-1] = (kept[-1] + " " + word).strip()
+    return kept
+
+
+def configuration(path: str, seen: set[str]) -> Iterator[str]:
+    """Lines of an sshd_config and of all that it includes."""
+    if path in seen:
+        return
+    seen.add(path)
+    for line in lines(path):
+        include = re.match(r"\s*include[\s=]+(.+)", line, re.IGNORECASE)
+        if include:
+            for pattern in shlex.split(include.group(1), comments=True):
+                for name in sorted(glob.glob(os.path.join("/etc/ssh", pattern))):
+                    yield from configuration(name, seen)
+        else:
+            yield line
+
+
+def places(text: list[str]) -> list[dict[str, str]]:
+    """From where to try: one client for each Match block that asks for more than user and group, and one for none."""
+    found = [ELSEWHERE]
+    for line in text:
+        match = re.match(r"\s*match\s+(.+)", line, re.IGNORECASE)
+        if not match:
+            continue
+        words = shlex.split(re.sub(r"\b(\w+)=", r"\1 ", match.group(1)), comments=True)
+        wanted = {
+            CRITERIA[name.lower()]: sample(value)
+            for name, value in zip(words, words[1:])
+            if name.lower() in CRITERIA
+        }
+        place = {**ELSEWHERE, **wanted}
+        if "addr" in wanted and "host" not in wanted:
+            place["host"] = wanted["addr"]
+        if place not in found:
+            found.append(place)
+    return found
+
+
+def sample(patterns: str) -> str:
+    """A value that the first pattern of a list matches which is not negated."""
+    first = next((one for one in patterns.split(",") if not one.startswith("!")), "203.0.113.9")
+    try:
+        network = ipaddress.ip_network(first, strict=False)
+    except ValueError:
+        return first.replace("*", "1").replace("?", "1")
+    return str(network[min(1, network.num_addresses - 1)])
+
+
+def effective(argv: list[str], user: str, place: dict[str, str]) -> dict[str, str]:
+    """What an sshd would do for a user who comes from there."""
+    where = ",".join([f"user={user}", *(f"{key}={value}" for key, value in place.items())])
+    status, text = run([*argv, "-T", "-C", where])
+    if status != 0:
+        sys.exit(f"{' '.join(argv)} -T -C {where}: {text.strip()}")
+    pairs = (line.split(" ", 1) for line in text.splitlines() if " " in line)
+    return {key: value for key, value in pairs if key in ASKED}
+
+
+def keys(root: str, account: dict[str, str], setting: str) -> Iterator[dict[str, str]]:
+    """The public keys that open an account, in each of its files."""
+    tokens = {"%h": account["home"], "%u": account["name"], "%U": account["uid"], "%%": "%"}
+    for name in setting.split():
+        if name == "none":
+            continue
+        path = re.sub(r"%[huU%]", lambda found: tokens[found.group()], name)
+        path = os.path.normpath(os.path.join(account["home"] or "/", path))
+        for line in lines(root + path):
+            if line.strip() and not line.lstrip().startswith("#"):
+                found = PUBLIC_KEY.search(line)
+                yield {"account": account["name"], "file": path, "key": found.group(1) if found else ""}
+
+
+def logins(people: list[dict[str, str]]) -> tuple[list[dict[str, object]], list[dict[str, str]]]:
+    """What each sshd does for whom from where, and the keys that let accounts in."""
+    trials = []
+    for argv in daemons():
+        own = dict(zip(argv[1::2], argv[2::2])).get("-f", "/etc/ssh/sshd_config")
+        for number, place in enumerate(places(list(configuration(own, set())))):
+            # From a special place only those who would get a shell.
+            some = [one for one in people if not number or not one["shell"].endswith(NO_LOGIN)]
+            trials += [(argv, one, place) for one in some]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        settings = list(pool.map(lambda trial: effective(trial[0], trial[1]["name"], trial[2]), trials))
+    shown: list[dict[str, object]] = []
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for (argv, one, place), setting in zip(trials, settings):
+        source = "" if place is ELSEWHERE else f"from {place['addr']}"
+        command = setting.get("authorizedkeyscommand", "none")
+        known = command == "none" or packaged(command.split()[0])
+        shown.append(
+            {"daemon": argv, "user": one["name"], "from": source, "packaged": known, "settings": setting}
+        )  # fmt: skip
+        for key in keys("", one, setting.get("authorizedkeysfile", "")):
+            found[tuple(key.values())] = key
+    return shown, list(found.values())
+
+
+def main(root: str) -> None:
+    """Print all of it."""
+    people = accounts(root)
+    rules = [
+        {**rule, "packaged": packaged(rule["file"]) if not root else False}
+        for rule in sudo_without_password(root)
+    ]
+    shown, found = logins(people) if not root else ([], [])
+    json.dump({"accounts": people, "sudo": rules, "sshd": shown, "keys": found}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(os.environ.get("ROOT", ""))
