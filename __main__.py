@@ -30,7 +30,7 @@ from pipeline.channels.select import choose
 from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
 from pipeline.net import unexpected
-from pipeline.settings import schema
+from pipeline.settings import load
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -64,7 +64,7 @@ def leave(message: str) -> NoReturn:
 def program() -> None:
     """Declare the stack."""
     # pulumi.Config answers for one key at a time; a misspelt key shows only in the whole bag.
-    stack = schema.parse(CONFIG.get(), stack=pulumi.get_stack())
+    stack = load.parse(CONFIG.get(), stack=pulumi.get_stack())
     catalog = Catalog(region=stack.region, profile=stack.profile)
 
     def stands() -> Standing:
@@ -110,7 +110,7 @@ def program() -> None:
         role=stack.role,
         channel=stack.channel,
         image_id=promotion.image_id,
-        instance_type=stack.fleet.instance_type,
+        instance_type=stack.fleet_type,
         security_group_ids=stack.fleet.security_group_ids,
         instance_profile=stack.fleet.instance_profile,
         after=promotion.settled,

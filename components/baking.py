@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.catalog import Catalog
-    from pipeline.settings.schema import Settings
+    from pipeline.settings.load import Settings
 
 TEMPLATE = Path("packer")
 CHECKS = TEMPLATE / "checks"
@@ -65,7 +65,7 @@ def declare(stack: Settings, catalog: Catalog) -> Baked:
         suite=suite_digest(CHECKS, ALLOW_FILE),
         clones=CloneShape(
             count=wanted.clones,
-            instance_type=wanted.instance_type,
+            instance_type=stack.clone_type,
             user=wanted.ssh_user,
             encrypt_root=wanted.encrypt_root,
             keep_minutes=wanted.keep_minutes,
@@ -101,8 +101,8 @@ def variables_of(stack: Settings, template: Path = TEMPLATE) -> tuple[dict[str, 
 def _check_sizes(stack: Settings, catalog: Catalog, access: Mapping[str, object]) -> None:
     """Builder, validation machines and fleet can run the image."""
     wanted = {
-        "golden-image:validation.instanceType": stack.validation.instance_type,
-        "golden-image:fleet.instanceType": stack.fleet.instance_type,
+        "golden-image:validation.instanceType": stack.clone_type,
+        "golden-image:fleet.instanceType": stack.fleet_type,
     }
     if access.get("instance_type"):
         wanted["golden-image:bake.variables.instance_type"] = str(access["instance_type"])

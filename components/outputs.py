@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from components.image_promotion import ImagePromotion
     from components.web_fleet import WebFleet
     from pipeline.channels.select import Choice
-    from pipeline.settings.schema import Settings
+    from pipeline.settings.load import Settings
 
 README = Path("Pulumi.README.md")
 

@@ -29,6 +29,13 @@ PIPELINES: tuple[tuple[str, ...], ...] = (
     ),
 )
 
+STACK_FILES = (
+    "Pulumi.dev.yaml",
+    "Pulumi.prod.yaml",
+    "lab/stacks/Pulumi.dev.yaml",
+    "lab/stacks/Pulumi.prod.yaml",
+)
+
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -38,6 +45,7 @@ CHECKS: tuple[tuple[str, ...], ...] = (
     ("ansible-lint", "--offline", "packer/ansible"),
     ("shellcheck", *SHELL_SCRIPTS),
     *PIPELINES,
+    ("check-jsonschema", "--schemafile=docs/stack-file.schema.json", *STACK_FILES),
 )
 
 

@@ -9,7 +9,7 @@ from pipeline.channels.pointer import Pointer
 from pipeline.channels.standing import ACKNOWLEDGED, describe, label
 from pipeline.errors import PipelineError
 from pipeline.patience import SHORT
-from pipeline.settings.stackfile import StackFile
+from pipeline.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +33,8 @@ def run(*, stack: str, config_file: Path, version: int) -> PointerVersion:
     Raises:
         PipelineError: The channel is at another version, or AWS could not be asked.
     """
-    file = StackFile.read(config_file)
-    region, profile = file.require("aws:region"), file.get("aws:profile")
-    role, channel = file.get("golden-image:role") or "web", file.require("golden-image:channel")
+    settings = load.read(stack, config_file)
+    region, profile, role, channel = settings.region, settings.profile, settings.role, settings.channel
     with aws.asking(f"label the pointer of channel {channel}", region=region, profile=profile):
         ssm = aws.client("ssm", region=region, profile=profile, patience=SHORT)
         pointer = Pointer(stack, role, channel, ssm=ssm)

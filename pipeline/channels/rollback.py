@@ -16,6 +16,7 @@ from pipeline.catalog import Catalog
 from pipeline.channels import history
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_GIT_COMMIT
+from pipeline.settings import load
 from pipeline.settings.stackfile import PIN, StackFile
 
 if TYPE_CHECKING:
@@ -53,12 +54,13 @@ class Outcome:
         return self.before.text != self.after.text
 
 
-def run(*, config_file: Path, image_id: str | None = None) -> Outcome:
+def run(*, stack: str, config_file: Path, image_id: str | None = None) -> Outcome:
     """Read the record of a stack's channel, pick an image, and put the pin into the stack file's text.
 
     Nothing is written: a person sees the change first (`show`), then it is made (``outcome.after.write()``).
 
     Args:
+        stack: The stack's name.
         config_file: The stack's config file.
         image_id: An image of the record; None picks the previous good one.
 
@@ -66,9 +68,9 @@ def run(*, config_file: Path, image_id: str | None = None) -> Outcome:
         PipelineError: There is nothing to go back to, or the image cannot be.
     """
     file = StackFile.read(config_file)
-    role = file.get("golden-image:role") or "web"
-    channel = file.require("golden-image:channel")
-    catalog = Catalog(region=file.require("aws:region"), profile=file.get("aws:profile"))
+    settings = load.read(stack, config_file)
+    role, channel = settings.role, settings.channel
+    catalog = Catalog(region=settings.region, profile=settings.profile)
     entries = history.read(catalog, role=role, channel=channel)
     if not entries:
         raise PipelineError(

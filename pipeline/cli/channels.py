@@ -49,7 +49,9 @@ def rollback(
     """Show what a stack's channel has held, and pin the previous good image in the stack file."""
     from pipeline.channels import rollback as command  # noqa: PLC0415 - the steps do not pay for it
 
-    outcome = command.run(config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image)
+    outcome = command.run(
+        stack=stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image
+    )
     if as_json:
         print(json.dumps(command.as_json(outcome)), flush=True)  # noqa: T201
     else:

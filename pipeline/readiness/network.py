@@ -61,10 +61,10 @@ def needs(stack: Stack, values: Mapping[str, Any]) -> tuple[Need, Need]:
     )
     clones = Need(
         who="validation machines",
-        subnet_id=stack.validation.get("subnetId"),
+        subnet_id=stack.validation.subnet_id,
         key=stack.where("validation.subnetId"),
-        machines=int(stack.validation.get("clones", 2)),
-        public=stack.validation.get("address", "public") == "public",
+        machines=stack.validation.clones,
+        public=stack.validation.address == "public",
     )
     return builder, clones
 

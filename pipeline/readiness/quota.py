@@ -32,7 +32,7 @@ def wanted(stack: Stack, values: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Type and number of the machines: the builder; then, when it is gone, those of the validation."""
     return [
         (str(values.get("instance_type", "t3.medium")), 1),
-        (str(stack.validation.get("instanceType", "t3.micro")), int(stack.validation.get("clones", 2))),
+        (stack.clone_type, stack.validation.clones),
     ]
 
 

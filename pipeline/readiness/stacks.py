@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import PipelineError
-from pipeline.settings.stackfile import PIN, StackFile
+from pipeline.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pipeline.settings.schema import Validation
 
 PATTERN = "Pulumi.{stack}.yaml"
 _MARK = "{stack}"
@@ -48,6 +49,7 @@ class Stack:
         architecture: Of the source image and of the machines.
         variables: Values for the Packer template.
         validation: ``golden-image:validation``.
+        clone_type: Instance type of a validation machine.
     """
 
     name: str
@@ -59,7 +61,8 @@ class Stack:
     bakes: bool
     architecture: str
     variables: Mapping[str, Any]
-    validation: Mapping[str, Any]
+    validation: Validation
+    clone_type: str
 
     @property
     def about(self) -> str:
@@ -90,48 +93,19 @@ def read(name: str, path: Path) -> Stack:
     """Read a stack's file.
 
     Raises:
-        PipelineError: It cannot be read, is no stack file, or lacks what every stack needs.
+        PipelineError: See `load.read`.
     """
-    file = StackFile.read(path)
-    bake = _mapping(file, "bake")
-    source = file.get("golden-image:from")
-    variables = bake.get("variables") or {}
-    if not isinstance(variables, dict):
-        raise _no_mapping("bake.variables", variables, path)
-    if source is None and file.get(PIN) is None:
-        raise PipelineError(
-            "the stack does not say where its image comes from",
-            seen=str(path),
-            allowed="bake, or the name of the channel to take from; or a pinned image",
-            change=f"golden-image:from or {PIN} in {path}",
-        )
+    settings = load.read(name, path)
     return Stack(
         name=name,
         file=path,
-        place=Place(file.require("aws:region"), file.get("aws:profile") or ""),
-        role=file.get("golden-image:role") or "web",
-        channel=file.require("golden-image:channel"),
-        source=source,
-        bakes=source == "bake" and file.get(PIN) is None,
-        architecture=file.get("golden-image:architecture") or "x86_64",
-        variables=variables,
-        validation=_mapping(file, "validation"),
-    )
-
-
-def _mapping(file: StackFile, key: str) -> dict[str, Any]:
-    value = file.value(f"golden-image:{key}")
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _no_mapping(key, value, file.path)
-    return value
-
-
-def _no_mapping(key: str, value: object, path: Path) -> PipelineError:
-    return PipelineError(
-        f"golden-image:{key} is not valid",
-        seen=repr(value),
-        allowed="a mapping of keys to values",
-        change=f"golden-image:{key} in {path}",
+        place=Place(settings.region, settings.profile or ""),
+        role=settings.role,
+        channel=settings.channel,
+        source=settings.source,
+        bakes=settings.bakes,
+        architecture=settings.architecture,
+        variables=settings.bake.variables,
+        validation=settings.validation,
+        clone_type=settings.clone_type,
     )

@@ -9,6 +9,7 @@ from pipeline import visible
 from pipeline.channels import history
 from pipeline.errors import PipelineError
 from pipeline.review.preview import SAME, UNKNOWN, plan_in
+from pipeline.settings.schema import Config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +95,7 @@ class Facts:
 def gather(preview: Preview, reader: Reader) -> Facts:
     """The facts of a preview; what AWS does not answer is left out, and said."""
     config = preview.config
-    role = config.get("golden-image:role", "web")
+    role = config.get("golden-image:role", Config.model_fields["role"].default)
     channel = config.get("golden-image:channel", "")
     before, after = _images(preview)
     bake = _bake(preview)

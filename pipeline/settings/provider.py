@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline import visible
 from pipeline.errors import PipelineError
-from pipeline.settings.fields import PROFILE, REGION, Section
+from pipeline.settings.kinds import PROFILE, REGION, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,5 +83,22 @@ def region_and_profile(config: Mapping[str, str], stack_file: str) -> tuple[str,
                 change=f"remove aws:{key} from {stack_file}; say it in a profile of AWS's config file, and name the "
                 "profile in AWS_PROFILE or aws:profile; or use AWS's environment variables",
             )
-    section = Section(given, known=(*FOLLOWED, *HARMLESS), path="aws:", stack_file=stack_file)
-    return section.text("region", rule=REGION), section.optional_text("profile", rule=PROFILE)
+        if key not in (*FOLLOWED, *HARMLESS):
+            known = sorted((*FOLLOWED, *HARMLESS))
+            name = visible.cut(key, visible.VALUE_LENGTH)
+            raise PipelineError(
+                f"aws:{name} is not a known key{nearest(key, known)}",
+                seen=visible.quoted(key),
+                allowed=", ".join(known),
+                change=f"aws:{name} in {stack_file}",
+            )
+    for key, rule in (("region", REGION), ("profile", PROFILE)):
+        value = given.get(key)
+        if (value and not rule.matches(value)) or (key == "region" and not value):
+            raise PipelineError(
+                f"aws:{key} is {'not valid' if value else 'required'}",
+                seen=visible.quoted(value) if value else "nothing",
+                allowed=rule.allowed,
+                change=f"aws:{key} in {stack_file}",
+            )
+    return given["region"], given.get("profile") or None

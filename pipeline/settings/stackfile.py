@@ -22,6 +22,8 @@ from pipeline import visible
 from pipeline.errors import PipelineError
 
 PIN = "golden-image:image"
+_NAMESPACE = re.compile("(golden-image|aws):|[^:]*$")
+"""A key without a namespace is the project's own."""
 _BEFORE_PIN = ("golden-image:from", "golden-image:channel")
 _LINE = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029])|[^\n\r\x85\u2028\u2029]+")
 """One line with its end, as YAML counts lines."""
@@ -40,8 +42,12 @@ class StackFile:
     text: str
 
     @classmethod
-    def read(cls, path: Path) -> StackFile:
+    def read(cls, path: Path, *, may_lack_config: bool = False) -> StackFile:
         """Read it.
+
+        Args:
+            path: Where it is.
+            may_lack_config: Whether a file without config is right: a project's is.
 
         Raises:
             PipelineError: It does not exist, is not UTF-8, or is no YAML with a mapping ``config``.
@@ -61,46 +67,25 @@ class StackFile:
                 allowed="UTF-8, which Pulumi reads too",
                 change=f"save {path} as UTF-8",
             ) from error
-        found._config()
+        if not may_lack_config or found._whole().get("config") is not None:
+            found._config()
         return found
 
-    def get(self, key: str) -> str | None:
-        """The value of a top-level config key, such as ``golden-image:channel``; None if it is missing or empty.
-
-        Raises:
-            PipelineError: It is a list or a mapping, or YAML makes something else of it than what is written.
-        """
-        value = self.value(key)
-        if isinstance(value, (list, dict)):
-            raise PipelineError(
-                f"{key} is not valid",
-                seen=visible.quoted(value),
-                allowed="a text",
-                change=f"{key} in {self.path}",
-            )
-        if isinstance(value, bool):
-            return str(value).lower()
-        return None if value in (None, "") else str(value)
-
-    def value(self, key: str) -> Any:
-        """The value of a top-level config key as plain data, with the YAML library's own types gone.
+    def config(self) -> dict[str, Any]:
+        """The config keys of this project and of AWS as plain data; encrypted values are left out.
 
         Raises:
             PipelineError: YAML makes something else of a part of it than what is written: a date, or a number that
                 loses digits.
         """
-        return self._plain(self._config().get(key), key)
-
-    def require(self, key: str) -> str:
-        """The value of a config key that must be there.
-
-        Raises:
-            PipelineError: It is not.
-        """
-        value = self.get(key)
-        if value is None:
-            raise PipelineError(f"{key} is missing", seen=str(self.path), change=f"{key} in {self.path}")
-        return value
+        if self._whole().get("config") is None:
+            return {}
+        values = {
+            str(key): self._plain(value, str(key))
+            for key, value in self._config().items()
+            if _NAMESPACE.match(str(key))
+        }
+        return {key: _open(value) for key, value in values.items() if not _encrypted(value)}
 
     def with_pin(self, image_id: str) -> StackFile:
         """The same file with ``golden-image:image`` set; every other character stays.
@@ -166,7 +151,7 @@ class StackFile:
         except PipelineError:
             return False
 
-    def _config(self) -> CommentedMap:
+    def _whole(self) -> CommentedMap:
         try:
             with warnings.catch_warnings():
                 # YAML allows an anchor's name to be used again.
@@ -175,7 +160,10 @@ class StackFile:
         # Beside errors of its own the parser lets through what a value's conversion raises, whatever that is.
         except (YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise self._not_one(str(error)) from error
-        config = whole.get("config") if isinstance(whole, CommentedMap) else None
+        return whole if isinstance(whole, CommentedMap) else CommentedMap()
+
+    def _config(self) -> CommentedMap:
+        config = self._whole().get("config")
         if not isinstance(config, CommentedMap):
             raise self._not_one("no mapping called config")
         return config
@@ -217,6 +205,22 @@ class StackFile:
             allowed='a text in quotes, such as "1.10"',
             change=f"{key} in {self.path}",
         )
+
+
+def _encrypted(value: Any) -> bool:
+    """Whether a value is one that Pulumi has encrypted."""
+    return isinstance(value, dict) and value.keys() == {"secure"}
+
+
+def _open(value: Any) -> Any:
+    """What is not encrypted of a value."""
+    match value:
+        case dict():
+            return {key: _open(inner) for key, inner in value.items() if not _encrypted(inner)}
+        case list():
+            return [_open(inner) for inner in value if not _encrypted(inner)]
+        case _:
+            return value
 
 
 def _written(value: float) -> str:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from components import baking
 from lab.workbench import PROJECT, Workbench
 from pipeline.baking.bakekey import ingredients
-from pipeline.settings import schema
+from pipeline.settings import load
 from tests.e2e.registry import baked_tags
 
 USER = "admin"
@@ -59,7 +59,7 @@ class Forge:
         """The key that an update of dev would bake now."""
         config = YAML(typ="safe").load(self.bench.stack_file("dev"))["config"]
         given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-        stack = schema.parse(given, stack="dev")
+        stack = load.parse(given, stack="dev")
         template = self.bench.folder / "packer"
         content, _ = baking.variables_of(stack, template)
         return ingredients(template, content=content, serial=stack.bake.serial).key

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from components.baking import variables_of
 from components.image_validation import user_data
@@ -20,7 +21,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import Image
 from pipeline.readiness import show
 from pipeline.readiness.findings import Report, Subject
-from pipeline.settings import provider, schema
+from pipeline.settings import load, provider, schema
 from pipeline.settings.request import Request
 from pipeline.validation import report
 from pipeline.validation.results import FAILED, CheckResult
@@ -64,21 +65,22 @@ TEXT_ALLOWED = {"HCL", "quotes", "option", "HTML", "path", "long"}
 MARK = "HOSTILE-VALUE"
 
 
+def aliased(model: type[schema.Keys]) -> dict[str, FieldInfo]:
+    """The fields of a mapping by their names in a stack file."""
+    return {str(field.alias): field for field in model.model_fields.values()}
+
+
 def fields() -> Iterator[tuple[str, dict[str, Any]]]:
     """Each field that config may have: its name, and the config that has HOSTILE's mark in it."""
-    for key in schema._TOP_KEYS:
-        if key not in schema._OBJECT_KEYS:
+    for key, field in aliased(schema.Config).items():
+        if key not in schema.OBJECT_KEYS:
             yield f"golden-image:{key}", {f"golden-image:{key}": MARK}
-    for section, keys in (
-        ("bake", schema._BAKE_KEYS),
-        ("validation", schema._VALIDATION_KEYS),
-        ("fleet", schema._FLEET_KEYS),
-    ):
-        for key in keys:
-            for value in (MARK, [MARK]):
-                yield f"golden-image:{section}.{key}", {f"golden-image:{section}": {key: value}}
+        if isinstance(field.annotation, type) and issubclass(field.annotation, schema.Keys):
+            for inner in aliased(field.annotation):
+                for value in (MARK, [MARK]):
+                    yield f"golden-image:{key}.{inner}", {f"golden-image:{key}": {inner: value}}
     yield "golden-image:allowedOwners", {"golden-image:allowedOwners": [MARK]}
-    for section in schema._OBJECT_KEYS:
+    for section in schema.OBJECT_KEYS:
         yield f"golden-image:{section}", {f"golden-image:{section}": MARK}
     for key in provider.FOLLOWED:
         yield f"aws:{key}", {f"aws:{key}": MARK}
@@ -109,7 +111,7 @@ def refusal(config: dict[str, Any], text: str) -> PipelineError | None:
     whole = base | filled(config, text)
     engine = {key: value if isinstance(value, str) else json.dumps(value) for key, value in whole.items()}
     try:
-        variables_of(schema.parse(engine, stack="dev"), PROJECT / "packer")
+        variables_of(load.parse(engine, stack="dev"), PROJECT / "packer")
     except PipelineError as error:
         return error
     return None
@@ -139,9 +141,9 @@ def test_a_hostile_value_is_refused_with_its_file_and_key_or_is_text(
 
 
 def test_a_value_of_config_that_is_no_json() -> None:
-    for section in schema._OBJECT_KEYS:
+    for section in schema.OBJECT_KEYS:
         with pytest.raises(PipelineError, match=f"golden-image:{section} is not valid") as caught:
-            schema.parse(
+            load.parse(
                 {f"golden-image:{section}": "\x1b[2J" + "[" * 100_000, "aws:region": "eu-west-1"}, stack="dev"
             )
         readable(str(caught.value))

@@ -136,7 +136,9 @@ def test_what_a_person_has_confirmed(account: Aws, monkeypatch: pytest.MonkeyPat
     other, new = account.image("other"), account.image("new")
     account.point("prod", other, label=YS)
     file = tmp_path / "Pulumi.prod.yaml"
-    file.write_text(f"config:\n  aws:region: {REGION}\n  golden-image:channel: prod\n")
+    file.write_text(
+        f"config:\n  aws:region: {REGION}\n  golden-image:channel: prod\n  golden-image:from: candidate\n"
+    )
     with pytest.raises(PipelineError, match="channel prod is not at version 2"):
         adopt.run(stack="prod", config_file=file, version=2)
     assert adopt.run(stack="prod", config_file=file, version=1).image_id == other

@@ -58,7 +58,7 @@ def pin(stack_file: Path) -> str | None:
 
 def roll_back(stack_file: Path, image_id: str | None = None) -> rollback.Outcome:
     """As the command does it, without showing it."""
-    outcome = rollback.run(config_file=stack_file, image_id=image_id)
+    outcome = rollback.run(stack="prod", config_file=stack_file, image_id=image_id)
     outcome.after.write()
     return outcome
 

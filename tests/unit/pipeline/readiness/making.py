@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.readiness.stacks import Place, Stack
+from pipeline.settings.schema import Validation
 
 DEV = Stack(
     name="dev",
@@ -16,13 +17,14 @@ DEV = Stack(
     bakes=True,
     architecture="x86_64",
     variables={},
-    validation={},
+    validation=Validation(),
+    clone_type="t3.micro",
 )
 PROD = replace(
     DEV, name="prod", file=Path("Pulumi.prod.yaml"), channel="prod", source="candidate", bakes=False
 )
 
 
-def baking(**changes: Any) -> Stack:
+def baking(*, validation: dict[str, Any] | None = None, **changes: Any) -> Stack:
     """DEV with other values."""
-    return replace(DEV, **changes)
+    return replace(DEV, validation=Validation.model_validate(validation or {}), **changes)

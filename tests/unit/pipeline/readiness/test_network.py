@@ -52,10 +52,10 @@ def test_judge(need: Need, subnet: Any, routes: list[Any], status: Status, seen:
 
 def test_needs() -> None:
     builder, clones = network.needs(
-        baking(validation={"subnetId": "subnet-2", "clones": 3}), {"ssh_interface": "public_ip"}
+        baking(validation={"subnetId": "subnet-22222222", "clones": 3}), {"ssh_interface": "public_ip"}
     )
     assert builder.public
-    assert (clones.subnet_id, clones.machines, clones.public) == ("subnet-2", 3, True)
+    assert (clones.subnet_id, clones.machines, clones.public) == ("subnet-22222222", 3, True)
     values = {"ssh_interface": "public_ip", "associate_public_ip_address": True, "subnet_id": "subnet-3"}
     builder, clones = network.needs(baking(validation={"address": "private"}), values)
     assert (builder.subnet_id, builder.public, clones.public) == ("subnet-3", False, False)

@@ -7,7 +7,7 @@ import pytest
 
 from components import baking
 from pipeline.errors import PipelineError
-from pipeline.settings import provider, schema
+from pipeline.settings import load, provider
 
 DEV = {"channel": "candidate", "from": "bake"}
 PROD = {"channel": "prod", "from": "candidate"}
@@ -19,8 +19,8 @@ def config(values: dict[str, Any], **aws: str) -> dict[str, str]:
     return found | {f"aws:{k}": v for k, v in ({"region": "eu-west-1"} | aws).items()}
 
 
-def parse(values: dict[str, Any], **aws: str) -> schema.Settings:
-    return schema.parse(config(values, **aws), stack="dev")
+def parse(values: dict[str, Any], **aws: str) -> load.Settings:
+    return load.parse(config(values, **aws), stack="dev")
 
 
 def test_defaults_are_those_of_aws() -> None:
@@ -37,8 +37,8 @@ def test_defaults_are_those_of_aws() -> None:
 def test_default_sizes_follow_the_architecture() -> None:
     for architecture, family in (("x86_64", "t3"), ("arm64", "t4g")):
         found = parse(DEV | {"architecture": architecture})
-        assert found.validation.instance_type == f"{family}.micro"
-        assert found.fleet.instance_type == f"{family}.medium"
+        assert found.clone_type == f"{family}.micro"
+        assert found.fleet_type == f"{family}.medium"
         builder = baking.variables_of(found)[1].get("instance_type", "t3.medium")
         assert builder == f"{family}.medium"
 
@@ -155,9 +155,9 @@ def test_a_smoke_test_may_have_lines() -> None:
 
 def test_a_region_is_required() -> None:
     with pytest.raises(PipelineError, match="aws:region is required"):
-        schema.parse(config(DEV) | {"aws:region": ""}, stack="dev")
+        load.parse(config(DEV) | {"aws:region": ""}, stack="dev")
 
 
 def test_a_list_that_is_no_json() -> None:
     with pytest.raises(PipelineError, match="golden-image:allowedOwners is not valid"):
-        schema.parse(config(DEV) | {"golden-image:allowedOwners": "[self"}, stack="dev")
+        load.parse(config(DEV) | {"golden-image:allowedOwners": "[self"}, stack="dev")
