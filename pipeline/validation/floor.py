@@ -91,10 +91,10 @@ def role_test(clone: Clone, role: str, *, tested: bool) -> CheckResult:
         address=clone.address,
         outcome=PASSED if tested else FAILED,
         seconds=0,
-        seen="" if tested else f"no check of role {role} has passed",
+        seen="" if tested else f"no check of role {role} that looks at the machine has passed",
         wanted=""
         if tested
-        else f'one in packer/checks/ that is marked @pytest.mark.role("{role}"), or '
+        else f'one in packer/checks/ that is marked @pytest.mark.role("{role}") and takes `host`, or '
         "golden-image:validation.smokeTest",
     )
 

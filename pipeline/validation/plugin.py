@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 TEXT_LIMIT = 600
+
+_PLACE = re.compile(r"""^(?:E +File "|)([^\s":]+\.py)(?:", line |:)(\d+)(?::|$)""", re.MULTILINE)
+"""A line of a file in a traceback of pytest's, or in a syntax error."""
 
 _DESCRIPTOR = int(os.environ.pop(DESCRIPTOR_VARIABLE))
 # What checks start does not keep it open.
@@ -115,7 +119,7 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
     """A file of checks that cannot be read is a failed check."""
     if report.failed:
         check = report.nodeid.rpartition("/")[2]
-        seen = _short(report.longreprtext, end=True)
+        seen = _short(unreadable(report.longreprtext), end=True)
         result = CheckResult(check=check, address="", outcome=FAILED, seconds=0, seen=seen)
         _send({"result": asdict(result), "of": report.nodeid})
     elif report.skipped:
@@ -130,12 +134,22 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
         _send({"result": asdict(result), "of": report.nodeid})
 
 
+def unreadable(text: str) -> str:
+    """Pytest's words for a file that it cannot read, with what is wrong and the line first."""
+    errors = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+    places = _PLACE.findall(text)
+    if not errors:
+        return text
+    where = "".join(f" ({name.rpartition('/')[2]}, line {number})" for name, number in places[-1:])
+    return f"{errors[-1]}{where}"
+
+
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
     longrepr: Any = report.longrepr
     if isinstance(longrepr, tuple):
         return _short(str(longrepr[2]))
     crash = getattr(longrepr, "reprcrash", None)
-    return _short(crash.message if crash else str(longrepr))
+    return _short(crash.message if crash else unreadable(str(longrepr)))
 
 
 def _short(text: str, *, end: bool = False) -> str:

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def results(found: Sequence[CheckResult]) -> list[CheckResult]:
-    """The results, what they have seen and wanted without secrets.
+    """The results; their names (which have parameters), what they have seen and wanted without secrets.
 
     Raises:
         PipelineError: Gitleaks cannot be run.
     """
-    texts = [text for result in found for text in (result.seen, result.wanted)]
+    texts = [text for result in found for text in (result.check, result.seen, result.wanted)]
     # All at once, for gitleaks takes its time to start; nobody can know the line between them.
     line = f"\n{secrets.token_hex(8)}\n"
     clean = iter(gitleaks.redacted(line.join(texts)).split(line) if any(texts) else texts)
-    return [replace(result, seen=next(clean), wanted=next(clean)) for result in found]
+    return [replace(result, check=next(clean), seen=next(clean), wanted=next(clean)) for result in found]
 
 
 def error(wrong: PipelineError) -> PipelineError:

@@ -111,8 +111,11 @@ def reported_on_failure(
     """A failure has its report, too, and no secret of the machine in its error."""
     try:
         yield
-    except PipelineError as wrong:
-        error = redaction.error(wrong)
+    except Exception as wrong:
+        known = (
+            wrong if isinstance(wrong, PipelineError) else PipelineError(f"{type(wrong).__name__}: {wrong}")
+        )
+        error = redaction.error(known)
         all_of_it = list(found)
         if all(result.outcome != results.FAILED for result in found):
             all_of_it.append(
@@ -122,6 +125,8 @@ def reported_on_failure(
                 )
             )  # fmt: skip
         _report({**_facts(plan), "outcome": results.FAILED, "error": str(error)}, all_of_it, ids)
+        if known is not wrong:
+            raise
         raise error from wrong
 
 

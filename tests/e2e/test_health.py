@@ -70,7 +70,7 @@ def test_services_that_die_or_start_again_and_again(bench: Workbench, good: str,
         )
         + unit("job", "Type=simple\nExecStart=/bin/sleep 1")
     )
-    error = refused(bench, up("7.1.0", script, soak=LIVES), good)
+    error = refused(bench, up("13.1.0", script, soak=LIVES), good)
     assert "after-soak::stays-up::dies.service: ran before, and has ended" in error
     assert "after-soak::stays-up::loops.service: " in error
     assert "job.service" not in error, "what does a job and ends is well"
@@ -85,7 +85,7 @@ def test_a_second_boot_that_is_not_like_the_first(bench: Workbench, good: str, u
         "ExecStart=/bin/sleep infinity",
         before="ConditionPathExists=!/var/lib/once\nBefore=once.service",
     )
-    error = refused(bench, up("7.2.0", script), good)
+    error = refused(bench, up("13.2.0", script), good)
     assert "after-reboot::test_boot.py::test_no_unit_failed" in error
     assert "after-reboot::stays-up::once.service: failed" in error
     assert "after-reboot::stays-up::first.service: ran before, and has ended" in error
@@ -98,7 +98,7 @@ def test_a_machine_that_lets_nobody_in_after_a_reboot(bench: Workbench, good: st
         "Type=oneshot\nExecStart=/bin/sh -c 'echo Nonsense yes >> /etc/ssh/sshd_config'",
         before="After=ssh.service",
     )
-    run = up("7.3.0", script)
+    run = up("13.3.0", script)
     error = refused(bench, run, good)
     assert "did not come back after a reboot: i-" in error
     assert "its sshd does not start" in error
@@ -110,16 +110,16 @@ def test_an_application_that_is_sick_behind_checks_that_all_skip(bench: Workbenc
     skip = "\n\n@pytest.fixture(autouse=True)\ndef nothing() -> None:\n    pytest.skip('not today')\n"
     checks.write_text(checks.read_text() + skip)
     sick = "sed -i 's/return 200 \\([\"'\\'']\\)ok/return 500 \\1ok/' /etc/nginx/conf.d/image.conf"
-    run = up("7.4.0", sick)
+    run = up("13.4.0", sick)
     error = refused(bench, run, good)
     assert "floor::health: status 500" in error
     assert "test_health" in error
-    assert "floor::role-test: no check of role web has passed" in run.output
+    assert "floor::role-test: no check of role web that looks at the machine has passed" in run.output
 
 
 def test_a_slow_application_is_accepted(bench: Workbench, up: Up) -> None:
     starter = f"Type=simple\nExecStart=/bin/sh -c 'sleep {SLOW}; systemctl start nginx'"
-    run = up("7.5.0", "systemctl disable nginx\n" + unit("starter", starter), health_wait=120)
+    run = up("13.5.0", "systemctl disable nginx\n" + unit("starter", starter), health_wait=120)
     assert run.status == 0
     assert run.output.count("waiting for at most 120 s") == 2, "after each boot"
     assert bench.pointer("web", "candidate") == bench.outputs("dev")["imageId"]

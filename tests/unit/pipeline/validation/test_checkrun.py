@@ -78,6 +78,36 @@ def test_results(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "i-1 (127.0.0.1): test_it.py::test_bad FAILED" in told
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("import os\n\ndef test_a(:\n    pass\n", "SyntaxError: invalid syntax (test_it.py, line 3)"),
+        ("import os\nimport nothing_here\n", "No module named 'nothing_here' (test_it.py, line 2)"),
+        ("\n\nassert 1 == 2\n", "assert 1 == 2 (test_it.py, line 3)"),
+        ("def test_a(nothing_here):\n    pass\n", "fixture 'nothing_here' not found"),
+    ],
+    ids=["syntax", "import", "error", "fixture"],
+)
+def test_a_file_that_cannot_be_read(folder: Path, text: str, seen: str) -> None:
+    (folder / "test_it.py").write_text(text)
+    (result,) = [one for one in run(folder).values() if one.outcome == results.FAILED]
+    assert seen in result.seen.splitlines()[0]
+
+
+def test_a_check_of_the_role_that_looks_at_no_machine_proves_nothing(folder: Path) -> None:
+    mark = "import pytest\npytestmark = pytest.mark.role('web')\n"
+    for checks, proven in (
+        ("def test_a():\n    pass\n", False),
+        ("def test_a(host):\n    pass\n", True),
+    ):
+        (folder / "test_it.py").write_text(mark + checks)
+        done = checkrun.run(
+            [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(60), folder=folder
+        )
+        assert [one.outcome for one in done.results] == [results.PASSED]
+        assert done.tests_role("web") is proven
+
+
 def test_no_check(folder: Path) -> None:
     with pytest.raises(PipelineError, match="could not be run"):
         run(folder)

@@ -47,11 +47,24 @@ def test_a_failure_has_a_report_and_a_second_run_another(reports: Path) -> None:
         assert [case.attrib["message"] for case in suite.iter("failure")] == ["it never came up"]
 
 
+def test_a_fault_of_our_own_has_a_report_too(reports: Path) -> None:
+    with pytest.raises(KeyError), validate.reported_on_failure(PLAN, [GOOD], {}):
+        raise KeyError(TOKEN)
+    (written,) = reports.glob("ami-1/*/report.json")
+    assert json.loads(written.read_text())["error"] == "KeyError: '[aws-access-token]'"
+
+
 def test_what_a_check_prints_of_a_machine_is_redacted() -> None:
     bad = CheckResult(
-        check="test_x.py::test_shadow", address="", outcome=FAILED, seconds=0, seen=repr(SHADOW), wanted=TOKEN
+        check=f"test_x.py::test_shadow[{TOKEN}]",
+        address="",
+        outcome=FAILED,
+        seconds=0,
+        seen=repr(SHADOW),
+        wanted=TOKEN,
     )
     clean, other = redaction.results([bad, GOOD])
+    assert clean.check == "test_x.py::test_shadow[[aws-access-token]]"
     assert (clean.seen, clean.wanted) == (repr("root:[password-hash]:1:0:99999\n"), "[aws-access-token]")
     assert other == GOOD
 
