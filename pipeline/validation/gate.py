@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
+import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -221,22 +224,30 @@ class Gate:
             "GOLDEN_IMAGE_ID": self.image_id,
         }
         before = self.deadline.elapsed()
-        try:
-            done = subprocess.run(
+        with (
+            # A file, for what the command leaves running would keep a pipe open.
+            tempfile.TemporaryFile("w+", errors="replace") as output,
+            subprocess.Popen(
                 ["sh", "-c", self.smoke_test], env=environment, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                timeout=self.deadline.remaining() or 1, check=False,
-            )  # fmt: skip
-            status, output = f"exit status {done.returncode}", done.stdout
-            passed = done.returncode == 0
-        except subprocess.TimeoutExpired:
-            status, output, passed = f"did not end within {self.deadline.seconds:.0f} s", "", False
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            ) as process,
+        ):  # fmt: skip
+            try:
+                status = f"exit status {process.wait(self.deadline.remaining() or 1)}"
+            except subprocess.TimeoutExpired:
+                status = f"did not end within {self.deadline.seconds:.0f} s"
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            output.seek(0)
+            printed = output.read().splitlines()[-SMOKE_LINES:]
+        passed = status == "exit status 0"
         result = CheckResult(
             check="smoke-test",
             address="",
             outcome=PASSED if passed else FAILED,
             seconds=round(self.deadline.elapsed() - before, 2),
-            seen="" if passed else "\n".join([status, *output.splitlines()[-SMOKE_LINES:]]),
+            seen="" if passed else "\n".join([status, *printed]),
             wanted="" if passed else f"exit status 0 of: {self.smoke_test}",
         )
         say(f"all machines: {result.check} {checkrun.MARKS[result.outcome]} ({result.seconds:.1f} s)")

@@ -55,7 +55,8 @@ def unwell(units: Units) -> dict[str, str]:
             found[unit] = "failed"
         elif values.get("SubState") == "auto-restart":
             found[unit] = f"waits to be started again, after {restarts} restarts"
-        elif restarts not in {"0", ""}:
+        elif restarts not in {"0", ""} and "getty.target" not in values.get("WantedBy", ""):
+            # A getty is started again after each login, and where a console is hung up while the machine boots.
             found[unit] = f"was started again {restarts} times"
     return found
 

@@ -2,8 +2,10 @@
 
 import subprocess
 import time
+from dataclasses import replace
 from typing import Any, cast
 
+import psutil
 import pytest
 
 from pipeline.errors import PipelineError
@@ -33,6 +35,13 @@ SubState=running
 WantedBy=multi-user.target
 TriggeredBy=snapd.socket
 
+Id=serial-getty@ttyS0.service
+NRestarts=1
+ActiveState=active
+SubState=running
+WantedBy=getty.target
+Restart=always
+
 Id=systemd-hostnamed.service
 ActiveState=active
 SubState=running
@@ -42,7 +51,7 @@ LOOP = "NRestarts=7\nId=app.service\nActiveState=activating\nSubState=auto-resta
 AGAIN = "NRestarts=1\nId=web.service\nActiveState=active\nSubState=running\n"
 DEAD = "NRestarts=0\nId=db.service\nActiveState=failed\nSubState=failed\n"
 MOUNT = "Id=data.mount\nActiveState=failed\nSubState=failed\n"
-ENDED = WELL.replace("active\nSubState=running", "inactive\nSubState=dead")
+ENDED = WELL.replace("active\nSubState=running", "inactive\nSubState=dead", 1)
 DENIED = "Host key verification failed."
 
 
@@ -239,3 +248,22 @@ def test_without_either_nothing_is_looked_at_again(monkeypatch: pytest.MonkeyPat
 def test_a_look_that_has_no_time_left_is_not_left_out() -> None:
     with pytest.raises(PipelineError, match="no time left"):
         gate(Way(), soak=30).later([CLONE], [])
+
+
+def smoke(command: str, seconds: float) -> CheckResult:
+    return replace(gate(Way(), seconds=seconds), smoke_test=command)._smoke([CLONE])
+
+
+def test_a_smoke_test_that_hangs_ends_with_all_that_it_has_started() -> None:
+    started = time.monotonic()
+    found = smoke("echo begun; sleep 47 & sleep 47; true", 1)
+    assert time.monotonic() - started < 20
+    assert (found.outcome, found.seen) == (FAILED, "did not end within 1 s\nbegun")
+    for process in psutil.process_iter(["cmdline"]):
+        assert process.info["cmdline"] != ["sleep", "47"]
+
+
+def test_a_smoke_test_knows_the_machines() -> None:
+    assert smoke('test "$GOLDEN_IMAGE_ADDRESSES" = 192.0.2.1 && sleep 48 &', 20).outcome == PASSED
+    found = smoke("echo one; echo two >&2; exit 3", 20)
+    assert (found.outcome, found.seen) == (FAILED, "exit status 3\none\ntwo")
