@@ -1,5 +1,6 @@
 """An image is good when its machines stay so, for a while and over a reboot; a slow application may be good, too."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def refused(bench: Workbench, run: Run, good: str) -> str:
     assert bench.pointer("web", "candidate") == good
     error = run.output[run.output.index("Diagnostics:") :]
     assert "Traceback" not in error
+    newest = max((bench.folder / "reports").glob("*/*/report.json"), key=lambda path: path.stat().st_mtime)
+    assert json.loads(newest.read_text())["outcome"] == "failed"
+    assert "<failure" in newest.with_name("junit.xml").read_text()
     return error
 
 
@@ -69,12 +73,18 @@ def test_services_that_die_or_start_again_and_again(bench: Workbench, good: str,
             "loops", "ExecStart=/bin/sleep 4\nRestart=always\nRestartSec=1", before="StartLimitIntervalSec=0"
         )
         + unit("job", "Type=simple\nExecStart=/bin/sleep 1")
+        + unit(
+            "fills",
+            f"ExecStart=/bin/sh -c 'sleep {LIVES}; mount -t tmpfs -o size=4k none /var/tmp; sleep 600'",
+        )
     )
     error = refused(bench, up("13.1.0", script, soak=LIVES), good)
     assert "after-soak::stays-up::dies.service: ran before, and has ended" in error
     assert "after-soak::stays-up::loops.service: " in error
     assert "job.service" not in error, "what does a job and ends is well"
-    assert "failed 2 of" in error
+    assert "after-soak::floor::disk: " in error
+    assert "No space left on device" in error
+    assert "failed 3 of" in error
 
 
 def test_a_second_boot_that_is_not_like_the_first(bench: Workbench, good: str, up: Up) -> None:
