@@ -20,7 +20,7 @@ class ImageBuild(pulumi.ComponentResource):
     """An image baked from packer/, or adopted if one with this bake key is already there.
 
     The command has no ``delete``: a build that is replaced or destroyed leaves its image in place, because it
-    is the rollback target (rule 3).
+    is the rollback target (docs/architecture.md, rule 3).
     """
 
     image_id: pulumi.Output[str]
@@ -45,7 +45,7 @@ class ImageBuild(pulumi.ComponentResource):
         Args:
             name: The component's name.
             ingredients: All that goes into the image; their key changes when, and only when, the image would
-                (rule 1).
+                (docs/architecture.md, rule 1).
             region: Where it is baked.
             access: Template variables that only say how Packer reaches AWS. A change of these alone runs the
                 step again, which then adopts the image that is there.

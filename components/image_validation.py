@@ -72,8 +72,8 @@ class ImageValidation(pulumi.ComponentResource):
     """An image that proved itself on machines of its own.
 
     The image id comes out only after the checks passed and the evidence is on the image; on a failure nothing
-    flows, so nothing behind this changes (rule 9). Machines are stopped once the checks passed, stop
-    themselves when they did not, and are replaced with the next image (rule 11).
+    flows, so nothing behind this changes (docs/architecture.md, rule 9). Machines are stopped once the checks passed, stop
+    themselves when they did not, and are replaced with the next image (docs/architecture.md, rule 11).
     """
 
     image_id: pulumi.Output[str]
@@ -151,7 +151,7 @@ class ImageValidation(pulumi.ComponentResource):
             resource_id=verdict.apply(lambda result: str(result["imageId"])),
             key=TAG_VALIDATED,
             value=self.validated,
-            # A displaced image is the next rollback's target: it keeps its evidence (rule 6).
+            # A displaced image is the next rollback's target: it keeps its evidence (docs/architecture.md, rule 6).
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         self._stop(machines, verdict)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class WebFleet(pulumi.ComponentResource):
     """A launch template for machines of one role.
 
-    It holds a literal image id (rule 8): a machine never starts from "whatever is newest". Every change makes
+    It holds a literal image id (docs/architecture.md, rule 8): a machine never starts from "whatever is newest". Every change makes
     a new version, which becomes the default; consumers use `latest_version`, a number.
     """
 

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pipeline import aws, causes
-from pipeline.channels.record import held_times
 from pipeline.model import (
     POINTER_ROOT,
     TAG_BAKE_KEY,
@@ -26,6 +25,7 @@ from pipeline.model import (
     pointer_name,
 )
 from pipeline.patience import SHORT
+from pipeline.record import held_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

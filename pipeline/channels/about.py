@@ -12,8 +12,8 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from pipeline import markdown
 from pipeline.errors import PipelineError
-from pipeline.review import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ def render(values: Mapping[str, Any]) -> str:
         text = str(values[place[1]]) or "none"
         # Between backticks a backslash would be one more character.
         in_code = place.string.count("`", place.string.rfind("\n", 0, place.start()) + 1, place.start()) % 2
-        return words.code(text)[1:-1] if in_code else words.plain(text)
+        return markdown.code(text)[1:-1] if in_code else markdown.plain(text)
 
     return PLACE.sub(fill, str(values["readme"]))
 

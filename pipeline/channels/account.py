@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import aws, log
 from pipeline.channels.pointer import Pointer
-from pipeline.channels.record import record_held
 from pipeline.errors import PipelineError
 from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_source
+from pipeline.record import record_held
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.channels.account import Account
 from pipeline.channels.pointer import check_plan, look
-from pipeline.channels.record import KEPT_VERSIONS
 from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
+from pipeline.record import KEPT_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.channels import record
+from pipeline import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

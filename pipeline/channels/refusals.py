@@ -1,6 +1,6 @@
 """Why an existing image may not be promoted. Pure: what was read goes in, an error or None comes out.
 
-Source: rule 7 of the model. Each refusal names the stack file, the key, and what to do.
+Source: docs/architecture.md, rule 7. Each refusal names the stack file, the key, and what to do.
 """
 
 from __future__ import annotations

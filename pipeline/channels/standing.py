@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.channels.record import KEPT_VERSIONS
 from pipeline.errors import PipelineError
 from pipeline.model import plain_description, pointer_name
+from pipeline.record import KEPT_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

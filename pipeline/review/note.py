@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline import visible
+from pipeline import markdown, visible
 from pipeline.review import words
 from pipeline.review.preview import UNKNOWN
 
@@ -67,7 +67,7 @@ def render(facts: Sequence[Facts], *, project: str, now: datetime, limit: int = 
 def _render(facts: Sequence[Facts], project: str, now: datetime, detail: Detail) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - only here
 
-    # Markdown, not HTML: what comes from outside goes through words.code and words.plain.
+    # Markdown, not HTML: what comes from outside goes through markdown.code and markdown.plain.
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -77,7 +77,7 @@ def _render(facts: Sequence[Facts], project: str, now: datetime, detail: Detail)
     )
     text = environment.get_template("note.md.j2").render(
         marker=marker(project),
-        title=f"{words.plain(project)}: what this change would do",
+        title=f"{markdown.plain(project)}: what this change would do",
         stacks=[_stack(one, now, detail) for one in facts],
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -93,7 +93,7 @@ def _stack(facts: Facts, now: datetime, detail: Detail) -> dict[str, Any]:
             f"The note would be too long with all of the {len(changed)} changes; `pulumi preview` shows them."
         )
     return {
-        "stack": words.plain(preview.stack),
+        "stack": markdown.plain(preview.stack),
         "headline": words.headline(facts, now),
         "errors": _fence("\n\n".join(preview.errors), "text") if preview.errors else "",
         "images": [] if preview.errors else _images(facts, now),
@@ -125,21 +125,21 @@ def _images(facts: Facts, now: datetime) -> list[list[str]]:
 
 def _image_row(image_id: str, image: Image | None, now: datetime) -> list[str]:
     if image is None:
-        return [words.code(image_id), "", "", words.state(None)]
-    name = f"{words.code(image_id)} {words.plain(image.name)}"
+        return [markdown.code(image_id), "", "", words.state(None)]
+    name = f"{markdown.code(image_id)} {markdown.plain(image.name)}"
     commit = words.commit(image)
-    return [name, words.built(image, now), words.code(commit) if commit else "", words.state(image)]
+    return [name, words.built(image, now), markdown.code(commit) if commit else "", words.state(image)]
 
 
 def _lines(facts: Facts, now: datetime) -> list[str]:
     lines = []
     if facts.pinned and facts.preview.changed:
-        lines.append(f"Pinned by {words.code('golden-image:image')}.")
+        lines.append(f"Pinned by {markdown.code('golden-image:image')}.")
     # That the channel moves, and from where to where, the headline says already.
     moves = f"channel {facts.channel}: "
     lines += [words.sentence(text) for text in facts.preview.said if not text.startswith(moves)]
     if facts.unasked is not None:
-        lines.append(f"What is known of the images is missing here: {words.plain(facts.unasked)}.")
+        lines.append(f"What is known of the images is missing here: {markdown.plain(facts.unasked)}.")
     elif facts.channel:
         lines.append(words.rollback(facts, now))
     return lines
@@ -157,7 +157,7 @@ def _count(changed: Sequence[Change]) -> str:
 
 def _row(change: Change) -> list[str]:
     sign = SIGNS.get(change.operation, "")
-    return [f"{sign} {change.operation}".strip(), words.code(change.name), words.code(change.type)]
+    return [f"{sign} {change.operation}".strip(), markdown.code(change.name), markdown.code(change.type)]
 
 
 def _diff(changed: Sequence[Change], most: int) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pipeline import visible
+from pipeline import markdown
 from pipeline.channels.words import age
 from pipeline.model import TAG_GIT_COMMIT
 from pipeline.review.preview import UNKNOWN
@@ -20,49 +19,15 @@ NAMED = 4
 
 COMMIT_DIGITS = 8
 
-_ESCAPES = str.maketrans(
-    {sign: f"\\{sign}" for sign in "\\`*_[]|~$^"}
-    | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;&#8203;", "#": "\\#&#8203;"}
-)
-"""CommonMark's backslash escapes; HTML's for tags. Behind the signs that would call a person or name an issue a space
-without width: both forges look for them in what they have rendered."""
-
-_ADDRESS = re.compile(r"(?i)(://|www\.|mailto:)")
-"""What both forges make a link of, without any markup."""
-
-_BEGINNING = re.compile(r"([-+=/:]|\d+(?=[.)]))")
-"""What means something at the beginning of a line: a list, a heading, and GitLab's quick actions such as ``/merge``."""
-
-
-def code(text: str) -> str:
-    """A text as inline code that no table or markup can be broken by."""
-    shown = visible.one_line(" ".join(text.split())).replace("`", "'").replace("|", "\\|")
-    return f"`{shown}`"
-
-
-def plain(text: str) -> str:
-    """A text in one line, without what Markdown, HTML or a forge would take for markup."""
-    shown = visible.one_line(" ".join(text.split())).translate(_ESCAPES)
-    return _ADDRESS.sub(lambda found: f"{found[0][0]}&#8203;{found[0][1:]}", _begun(shown))
-
-
-def _begun(text: str) -> str:
-    """The text, safe also where it begins a line."""
-    found = _BEGINNING.match(text)
-    if found is None:
-        return text
-    first = found[0]
-    return f"{first}\\{text[len(first) :]}" if first.isdecimal() else f"\\{text}"
-
 
 def headline(facts: Facts, now: datetime) -> str:
     """One stack's update in one sentence."""
     preview = facts.preview
     if preview.errors:
-        return f"the preview failed: {plain(preview.errors[0].splitlines()[0])}"
+        return f"the preview failed: {markdown.plain(preview.errors[0].splitlines()[0])}"
     if not preview.changed:
         held = image_words(facts, facts.before, now)
-        return f"nothing to do; channel {plain(facts.channel)} holds {held}"
+        return f"nothing to do; channel {markdown.plain(facts.channel)} holds {held}"
     parts = [_image_part(facts, now), _template_part(facts), _replaced_part(facts)]
     return "; ".join(part for part in parts if part)
 
@@ -71,7 +36,7 @@ def _image_part(facts: Facts, now: datetime) -> str:
     if facts.before is None and facts.after is None:
         return ""
     old = image_words(facts, facts.before, now)
-    kind = f"{plain(facts.role)} image"
+    kind = f"{markdown.plain(facts.role)} image"
     if facts.before == facts.after:
         return f"{kind} {old} stays"
     if facts.after == UNKNOWN:
@@ -86,17 +51,17 @@ def image_words(facts: Facts, image_id: str | None, now: datetime) -> str:
     if image_id is None:
         return "nothing"
     image = facts.images.get(image_id)
-    return code(image_id) if image is None else _told(image, now)
+    return markdown.code(image_id) if image is None else _told(image, now)
 
 
 def _told(image: Image, now: datetime) -> str:
     commit = image.tags.get(TAG_GIT_COMMIT, "")[:COMMIT_DIGITS]
     about = [
-        plain(image.name),
+        markdown.plain(image.name),
         f"built {age(image.created, now)} ago",
-        f"commit {plain(commit)}" if commit else "",
+        f"commit {markdown.plain(commit)}" if commit else "",
     ]
-    return f"{code(image.id)} ({', '.join(part for part in about if part)})"
+    return f"{markdown.code(image.id)} ({', '.join(part for part in about if part)})"
 
 
 def _template_part(facts: Facts) -> str:
@@ -111,7 +76,7 @@ def _template_part(facts: Facts) -> str:
 
 
 def _replaced_part(facts: Facts) -> str:
-    names = [code(change.name) for change in facts.replaced]
+    names = [markdown.code(change.name) for change in facts.replaced]
     if not names:
         return "nothing replaced"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
@@ -124,9 +89,9 @@ def state(image: Image | None) -> str:
         return "not found among our images"
     words = [f"validated {_when(image.validated)}" if image.validated else "**not validated**"]
     if image.revoked is not None:
-        words.append(f"**revoked**: {plain(image.revoked)}")
+        words.append(f"**revoked**: {markdown.plain(image.revoked)}")
     if image.state != "available":
-        words.append(f"**{plain(image.state)}**")
+        words.append(f"**{markdown.plain(image.state)}**")
     return ", ".join(words)
 
 
@@ -136,12 +101,12 @@ def _when(evidence: str) -> str:
     try:
         return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M}"
     except ValueError:
-        return plain(time)
+        return markdown.plain(time)
 
 
 def sentence(text: str) -> str:
     """What the program said, as a sentence."""
-    return plain(f"{text[:1].upper()}{text[1:].rstrip('.')}.")
+    return markdown.plain(f"{text[:1].upper()}{text[1:].rstrip('.')}.")
 
 
 def built(image: Image, now: datetime) -> str:
@@ -164,7 +129,7 @@ def bake(facts: Facts, now: datetime, *, most: int) -> list[str]:
         ]
     if facts.bake.first:
         return ["**A bake will run**: the first of this stack."]
-    reasons = [plain(reason) for reason in facts.bake.reasons]
+    reasons = [markdown.plain(reason) for reason in facts.bake.reasons]
     more = [f"and {len(reasons) - most} more"] if len(reasons) > most else []
     return ["**A bake will run**, because of what goes into the image:", *reasons[:most], *more]
 
@@ -173,5 +138,5 @@ def rollback(facts: Facts, now: datetime) -> str:
     """What to go back to once the update is done."""
     if facts.rollback is None:
         return "After this update there is no earlier image that the channel could go back to."
-    command = code(f"python -m pipeline rollback {facts.preview.stack}")
+    command = markdown.code(f"python -m pipeline rollback {facts.preview.stack}")
     return f"Going back after this update: to {_told(facts.rollback, now)}, by {command}."

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pipeline.channels import adopt, claim, pointer
-from pipeline.channels.record import KEPT_VERSIONS
 from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
+from pipeline.record import KEPT_VERSIONS
 from tests.unit.pipeline.channels.making import REGION, Aws, plan
 
 MINE = label("prod", "0a1b2c3d")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.channels.record import KEPT_VERSIONS
 from pipeline.channels.standing import Seen, Standing, label
 from pipeline.model import PointerVersion
+from pipeline.record import KEPT_VERSIONS
 from tests.unit.pipeline.making import NOON, standing, version
 
 MINE, EARLIER, OTHERS = (label("prod", word) for word in ("0a1b2c3d", "4e5f6a7b", "8c9d0e1f"))

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import aws as clients
+from pipeline import record
 from pipeline.catalog import Catalog
-from pipeline.channels import history, record, retire, rollback
+from pipeline.channels import history, retire, rollback
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError
 from pipeline.model import PointerVersion
