@@ -72,8 +72,8 @@ class ImageValidation(pulumi.ComponentResource):
     """An image that proved itself on machines of its own.
 
     The image id comes out only after the checks passed and the evidence is on the image; on a failure nothing
-    flows, so nothing behind this changes (docs/architecture.md, rule 9). Machines are stopped once the checks passed, stop
-    themselves when they did not, and are replaced with the next image (docs/architecture.md, rule 11).
+    flows, so nothing behind this changes. Machines are stopped once the checks passed, stop themselves when they did
+    not, and are replaced with the next image (docs/architecture.md, rules 9 and 11).
     """
 
     image_id: pulumi.Output[str]

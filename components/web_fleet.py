@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class WebFleet(pulumi.ComponentResource):
     """A launch template for machines of one role.
 
-    It holds a literal image id (docs/architecture.md, rule 8): a machine never starts from "whatever is newest". Every change makes
-    a new version, which becomes the default; consumers use `latest_version`, a number.
+    It holds a literal image id: a machine never starts from "whatever is newest". Every change makes a new version,
+    which becomes the default; consumers use `latest_version`, a number (docs/architecture.md, rule 8).
     """
 
     launch_template_id: pulumi.Output[str]

@@ -93,7 +93,7 @@ KNOWN = (
         "start what AWS_ENDPOINT_URL names, or unset it for AWS itself; check the region and the network",
     ),
 )
-"""Most telling first: a failed login also shows as a failed playbook. Source: SPEC, failure modes; texts of
+"""Most telling first: a failed login also shows as a failed playbook. Source: texts of
 Packer 1.12 and 1.16, packer-plugin-amazon 1.3 (AWS's SDK 1) and 1.8 (SDK 2), and ansible-core 2.18."""
 
 
