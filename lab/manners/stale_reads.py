@@ -32,6 +32,8 @@ SECONDS = 2.0
 SECONDS_BY_ID = 1.0
 """How far a read may lag; one that names ids, at most so far: what was just made is not found."""
 
+NO_IMAGE = b"InvalidAMIID.NotFound"
+
 
 @dataclass(frozen=True)
 class Past:
@@ -59,7 +61,9 @@ class StaleReads(Manner):
     is not found: InvalidInstanceID.NotFound" (EC2 developer guide, "Eventual consistency in the Amazon EC2 API").
     Parameter Store's reads lag as well: aws/aws-sdk-js issue 3586 "returns the old version", aws/aws-cdk-cli issue 830.
     DescribeTags of one resource does not lag: the AWS provider reads so once after each CreateTags of an aws:ec2:Tag,
-    does not try again, and is not known to fail at it.
+    does not try again, and is not known to fail at it. Nor is an image ever not found: the waiter ImageAvailable of
+    AWS's SDK 2 for Go, unlike that for instances, takes it for the end (api_op_DescribeImages.go,
+    imageAvailableStateRetryable), and a Packer that waits with it would fail at one bake in ten.
     """
 
     name: ClassVar[str] = "stale-reads"
@@ -99,4 +103,5 @@ class StaleReads(Manner):
             if past is None:
                 return None
             with account.as_it_was(past.backends):
-                return self.plane.ask(call)
+                answer = self.plane.ask(call.again())
+        return None if NO_IMAGE in b"".join(answer[1]) else answer

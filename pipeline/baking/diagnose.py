@@ -61,6 +61,11 @@ KNOWN = (
         "look at its state and its console output in EC2, then run `pulumi up` again",
     ),
     _known(
+        r"Error waiting for (the )?AMI.*InvalidAMIID\.NotFound",
+        "EC2 did not know the image yet that it had just begun to make, and Packer's amazon plugin does not ask twice",
+        "run `pulumi up` again: EC2's reads may lag behind its writes; the unfinished image is removed",
+    ),
+    _known(
         r"Error waiting for (the )?AMI|exceeded wait attempts|exceeded max wait time for ImageAvailable",
         "the image was not available before Packer gave up; it may be yet",
         "run `pulumi up` again; the unfinished image is not used, and `python -m pipeline retire` removes it in time",

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 120
 """How long SSM may take to write a pointer that it has accepted; as long as the provider waits for a new one."""
 
+QUIET_SECONDS = 10
+"""How long a channel that holds the image already, and shows no write, is believed to be still written: the provider
+may write the same image again, and a version without a label would look like somebody else's."""
+
 POLL_SECONDS = 1
 
 
@@ -28,7 +32,8 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Wait until the pointer holds the image, then leave the stack's label on that version.
 
     Args:
-        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``; ``claim``: what the step `claim` returned.
+        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``; ``claim``: what the step `claim` returned;
+            ``pointerVersion``: the version that the provider read.
 
     Returns:
         ``imageId``, ``version`` and ``when`` (of the pointer), ``since`` (when the channel came to hold the image, ISO
@@ -55,15 +60,20 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wait(account: Account, plan: Mapping[str, Any]) -> Standing:
     seen = Seen.of(plan["claim"])
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    start = time.monotonic()
     while True:
         found = account.pointer.standing()
-        if any(entry.image_id != plan["imageId"] for entry in found.since(seen)):
+        waited = time.monotonic() - start
+        late = waited >= PATIENCE_SECONDS
+        written = {entry.image_id for entry in found.since(seen)}
+        # Of two writes this one may be the last: what the channel will hold is known once it is there.
+        if written - {plan["imageId"]} and (plan["imageId"] in written or late):
             account.take_tag(but=found.image_id)
             raise _somebody_elses(found, seen, plan["imageId"])
-        if found.image_id == plan["imageId"] == account.pointer.image_id():
+        shown = (written or waited >= QUIET_SECONDS) and found.seen.version >= plan.get("pointerVersion", 0)
+        if found.image_id == plan["imageId"] == account.pointer.image_id() and (shown or late):
             return found
-        if time.monotonic() >= deadline:
+        if late:
             raise _not_there(account.pointer.name, found, plan["imageId"])
         time.sleep(POLL_SECONDS)
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,35 @@ def test_what_one_left_that_died_after_create_image_is_never_adopted(
     # Packer may have come to write its own tags; the one that means finished is not Packer's.
     assert "BakeRun" in tags(bench, left)
     assert "BakeKey" not in tags(bench, left)
+
+
+def test_an_image_that_ec2_does_not_know_yet_ends_the_bake_and_leaves_nothing(bench: Workbench) -> None:
+    """The waiter of AWS's SDK 2 for Go, which the amazon plugin 1.8 uses, does not ask again."""
+    before = own_images(bench)
+    bench.set_version("5.4.0")
+    bench.forget_calls()
+    process = bench.start(*bench.pulumi_argv("up", "dev", "--yes", "--skip-preview"))
+    with process:
+        while not any(call["action"] == "StopInstances" for call in bench.calls()):
+            assert process.poll() is None, process.stdout.read() if process.stdout else ""
+            time.sleep(0.1)
+        unknown = {
+            "action": "DescribeImages",
+            "kind": "error",
+            "code": "InvalidAMIID.NotFound",
+            "status": 400,
+        }
+        bench.set_faults(unknown)
+        assert process.stdout is not None
+        output = process.stdout.read()
+    assert bench.struck() == ["DescribeImages"]
+    bench.set_faults()
+    assert process.returncode != 0
+    assert "EC2 did not know the image yet" in output
+    assert "Traceback" not in output
+    assert own_images(bench) == before
+    assert builders(bench) == []
+    assert bench.up("dev").status == 0
 
 
 def tags(bench: Workbench, image: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.workbench import Run, Workbench
+from tests.e2e.conftest import MANNERS
 from tests.e2e.registry import registry
 
 ROLE, CHANNEL = "moves", "prod"
@@ -216,7 +217,7 @@ def test_a_pointer_that_is_written_after_the_provider_has_read_it(
     def up(image: str) -> None:
         bench.set_manners(*manners)
         run = account.up(FIRST, image)
-        bench.set_manners()
+        bench.set_manners(*MANNERS)
         assert run.status == 0
 
     try:
@@ -228,7 +229,7 @@ def test_a_pointer_that_is_written_after_the_provider_has_read_it(
         up(mine)
         account.check(FIRST, mine)
     finally:
-        bench.set_manners()
+        bench.set_manners(*MANNERS)
 
 
 def test_a_pointer_that_is_gone_though_the_state_has_it(account: Account, mine: str) -> None:

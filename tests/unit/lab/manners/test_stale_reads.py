@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from lab import account, environment
 from lab.manners import stale_reads
 from tests.unit.lab.manners.conftest import Clock
-from tests.unit.lab.paper import PaperMachine, source
+from tests.unit.lab.paper import PaperMachine, run, source
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def test_a_tag_just_written_is_there_for_some_reads_and_for_all_in_the_end(
 
 def test_what_was_just_made_may_not_be_found_by_its_id(client: Callable[..., Any], clock: Clock) -> None:
     ec2 = client("ec2")
-    image_id = ec2.register_image(Name="image", Architecture="x86_64")["ImageId"]
+    instance_id, _ = run(ec2)
 
     def there() -> bool:
         try:
-            ec2.describe_images(ImageIds=[image_id])
+            ec2.describe_instances(InstanceIds=[instance_id])
         except ClientError as error:
-            if error.response["Error"]["Code"] == "InvalidAMIID.NotFound":
+            if error.response["Error"]["Code"] == "InvalidInstanceID.NotFound":
                 return False
             raise
         return True
@@ -69,6 +69,21 @@ def test_what_was_just_made_may_not_be_found_by_its_id(client: Callable[..., Any
     assert False in seen(there)
     clock.advance(stale_reads.SECONDS_BY_ID)
     assert seen(there, 5) == [True] * 5
+
+
+def test_an_image_just_made_is_found_by_its_id_and_its_tags_may_lag(
+    client: Callable[..., Any], clock: Clock
+) -> None:
+    ec2 = client("ec2")
+    image_id = ec2.register_image(Name="image", Architecture="x86_64")["ImageId"]
+
+    def tags() -> int:
+        return len(ec2.describe_images(ImageIds=[image_id])["Images"][0].get("Tags", []))
+
+    assert seen(tags) == [0] * 20
+    clock.advance(stale_reads.SECONDS)
+    ec2.create_tags(Resources=[image_id], Tags=[{"Key": "Note", "Value": "new"}])
+    assert 0 in seen(tags)
 
 
 def test_a_list_of_parameters_may_be_older_than_a_parameter(client: Callable[..., Any], clock: Clock) -> None:

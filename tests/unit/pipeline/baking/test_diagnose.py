@@ -30,6 +30,10 @@ from pipeline.baking.diagnose import diagnose
             "not available before Packer",
         ),
         (
+            "Error waiting for AMI: operation error EC2: DescribeImages, api error InvalidAMIID.NotFound: The image id",
+            "did not know the image yet",
+        ),
+        (
             "Error waiting for instance to stop: ResourceNotReady: exceeded wait attempts",
             "did not start or stop",
         ),

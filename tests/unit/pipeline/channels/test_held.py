@@ -137,6 +137,70 @@ def test_two_promotions_at_once(account: Aws, order: str) -> None:
     assert account.labels() == {}
 
 
+def test_somebody_elses_is_there_while_this_one_is_still_being_written(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pointer will hold this one's image: the lookup by tag must not find the other."""
+    old, mine, theirs = account.image("old"), account.image("mine"), account.image("theirs", "prod")
+    account.point("prod", old)
+    claim = claimed(account)
+    account.point("prod", theirs, label=YS)
+    slow(monkeypatch, lambda: account.point("prod", mine))
+    with pytest.raises(PipelineError, match="two promotions into channel prod at once") as caught:
+        run(mine, claim)
+    assert f"version 3: {mine}" in str(caught.value)
+    assert account.channel(theirs) is None
+
+
+def test_somebody_elses_is_there_and_this_one_is_never_written(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, mine, theirs = account.image("old"), account.image("mine"), account.image("theirs", "prod")
+    account.point("prod", old)
+    claim = claimed(account)
+    account.point("prod", theirs, label=YS)
+    waits = slow(monkeypatch, lambda: None)
+    with pytest.raises(PipelineError, match="two promotions into channel prod at once"):
+        run(mine, claim)
+    assert len(waits) == held.PATIENCE_SECONDS
+    assert account.channel(theirs) == "prod"
+
+
+def test_a_write_of_the_same_image_that_shows_later_gets_the_label(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a stack without state, or with another description: else its own version looks like somebody else's."""
+    image = account.image("same")
+    account.point("prod", image, label=MINE)
+    claim = claimed(account)
+    slow(monkeypatch, lambda: account.point("prod", image))
+    assert run(image, claim)["version"] == 2
+    assert account.labels() == {2: [MINE]}
+
+
+def test_a_channel_that_nobody_writes_gets_the_label_after_a_while(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = account.image("same")
+    account.point("prod", image)
+    waits = slow(monkeypatch, lambda: None)
+    assert run(image, claimed(account))["version"] == 1
+    assert len(waits) == held.QUIET_SECONDS
+    assert account.labels() == {1: [MINE]}
+
+
+def test_the_version_that_the_provider_saw_is_waited_for(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = account.image("same")
+    account.point("prod", account.image("old"))
+    claim = claimed(account)
+    account.point("prod", image)
+    slow(monkeypatch, lambda: account.point("prod", image))
+    assert held.run(plan("prod", image, claim=claim, pointerVersion=3))["version"] == 3
+    assert account.labels() == {3: [MINE]}
+
+
 def test_a_channel_that_was_made_anew_between_the_look_and_the_write(account: Aws) -> None:
     """Its versions begin at 1 again, so that numbers alone show nothing."""
     old, mine, theirs = account.image("old"), account.image("mine"), account.image("theirs")
