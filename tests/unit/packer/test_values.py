@@ -170,3 +170,27 @@ def test_what_a_build_makes_is_never_marked_as_finished(tmp_path: Path) -> None:
 )
 def test_an_images_name_begins_with_its_role(tmp_path: Path, given: dict[str, object], begins: str) -> None:
     assert evaluated(tmp_path, "local.image_name", **given).startswith(begins)
+
+
+@pytest.mark.parametrize(("machine", "platform"), [("x86_64", "linux-amd64"), ("aarch64", "linux-arm64")])
+def test_a_machine_gets_the_exporter_of_its_architecture(machine: str, platform: str) -> None:
+    """Another one's does not start, which shows only once the image has been baked."""
+    role = TEMPLATE / "ansible/roles/node-exporter"
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    facts = {"ansible_facts": {"architecture": machine, "os_family": "RedHat"}}
+
+    def rendered(text: str) -> str:
+        while "{{" in text:
+            text = (
+                jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+                .from_string(text)
+                .render({**defaults, **facts})
+            )
+        return text
+
+    tasks = yaml.safe_load((role / "tasks/main.yml").read_text())
+    (release,) = (task["block"] for task in tasks if "release" in task["name"] and "block" in task)
+    (fetched,) = (task["ansible.builtin.get_url"] for task in release if "ansible.builtin.get_url" in task)
+    assert rendered(fetched["url"]).endswith(f".{platform}.tar.gz")
+    assert rendered(fetched["checksum"]) == f"sha256:{defaults['node_exporter_sha256'][machine]}"
+    assert len(set(defaults["node_exporter_sha256"].values())) == 2

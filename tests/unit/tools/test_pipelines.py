@@ -67,6 +67,14 @@ def test_a_fork_gets_no_credentials() -> None:
     assert github["permissions"] == {"contents": "read"}
 
 
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_credentials_last_as_long_as_their_job_may(stack: str) -> None:
+    """GitHub's are not renewed: without them Packer cannot end its builder, nor Pulumi save its state."""
+    job = load(".github/workflows/golden-image.yml")["jobs"][stack]
+    (assumed,) = (step["with"] for step in job["steps"] if "role-to-assume" in step.get("with", {}))
+    assert assumed["role-duration-seconds"] >= job["timeout-minutes"] * 60
+
+
 def test_actions_are_pinned_by_commit() -> None:
     jobs = load(".github/workflows/golden-image.yml")["jobs"].values()
     used = [step["uses"].partition("@")[2] for job in jobs for step in job["steps"] if "uses" in step]
