@@ -241,8 +241,16 @@ class ImageValidation(pulumi.ComponentResource):
                 user_data=user_data(suite=suite, keep_minutes=clones.keep_minutes),
                 user_data_replace_on_change=True,
                 tags={"Name": f"{role}-validation-{number}", TAG_PURPOSE: VALIDATION, TAG_ROLE: role},
-                # A stopped machine has no public address, so a refresh would make the next update replace it.
-                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["associatePublicIpAddress"]),
+                volume_tags={TAG_PURPOSE: VALIDATION, TAG_ROLE: role},
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    ignore_changes=[
+                        # A stopped machine has no public address: a refresh would make the next update replace it.
+                        "associatePublicIpAddress",
+                        # Written at the launch alone: iam/bake.json lets nobody tag a volume that is there.
+                        "volumeTags",
+                    ],
+                ),
             )
             for number in range(1, clones.count + 1)
         ]

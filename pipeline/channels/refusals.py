@@ -65,7 +65,7 @@ def _finding(  # noqa: PLR0911 - one return a reason
         seen = f"tag {TAG_ROLE}: {image.role}" if image.role else f"no tag {TAG_ROLE}"
         return "is not made for this role", seen, f"{TAG_ROLE}={request.role}"
     if image.architecture != request.architecture:
-        return "has another architecture", image.architecture, request.architecture
+        return "has another architecture", image.architecture or "none", request.architecture
     if image.validated is None:
         return (
             "never passed a validation",

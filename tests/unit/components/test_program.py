@@ -143,6 +143,7 @@ def test_clones_boot_from_the_image_and_are_stopped(declared: Any) -> None:
         assert clone["metadataOptions"] == {"httpEndpoint": "enabled", "httpTokens": "required"}
         assert clone["instanceInitiatedShutdownBehavior"] == "stop"
         assert clone["rootBlockDevice"] == {"encrypted": True}
+        assert clone["volumeTags"] == {"Purpose": "validation", "Role": "web"}
         stopped = notes.inputs[f"validation-stopped-{number}"]
         assert stopped == {"instanceId": f"validation-clone-{number}-id", "state": "stopped"}
 

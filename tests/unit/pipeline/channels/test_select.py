@@ -64,6 +64,7 @@ def test_an_empty_channel() -> None:
         (replace(IMAGE, tags={**IMAGE.tags, "Role": "db"}), "is not made for this role", "Role: db"),
         (replace(IMAGE, tags={"Validated": "x"}), "is not made for this role", "no tag Role"),
         (replace(IMAGE, architecture="arm64"), "has another architecture", "arm64"),
+        (replace(IMAGE, architecture=""), "has another architecture", "seen:    none"),
         (replace(IMAGE, tags={"Role": "web"}), "never passed a validation", "no tag Validated"),
     ],
 )
