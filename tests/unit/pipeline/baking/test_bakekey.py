@@ -62,7 +62,16 @@ def test_changed_by(change: Callable[[Path], object], template: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["checks/test_boot.py", "access.pkr.hcl", "manifest.json", ".hidden", "ansible/x.yml~", "a.pyc"]
+    "name",
+    [
+        "checks/test_boot.py",
+        "secrets-allowed.yaml",
+        "access.pkr.hcl",
+        "manifest.json",
+        ".hidden",
+        "ansible/x.yml~",
+        "a.pyc",
+    ],
 )
 def test_not_changed_by(name: str, template: Path) -> None:
     before = key(template)

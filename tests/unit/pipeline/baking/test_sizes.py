@@ -1,7 +1,10 @@
 """Instance types of the image's architecture."""
 
+import json
+
 import pytest
 
+from components import baking, settings
 from pipeline.baking import sizes
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
@@ -42,3 +45,20 @@ class TestCheck:
     def test_a_type_that_does_not_exist(self) -> None:
         with pytest.raises(PipelineError, match=r"t3\.mircro"):
             check("x86_64", "t3.mircro", "t3.medium")
+
+    @pytest.mark.parametrize(
+        ("section", "values"),
+        [
+            ("validation", {"instanceType": "t3.micro"}),
+            ("fleet", {"instanceType": "t3.medium"}),
+            ("bake", {"variables": {"instance_type": "t3.medium"}}),
+        ],
+    )
+    def test_a_stack_that_bakes_is_refused_before_anything_is_declared(
+        self, section: str, values: dict[str, object]
+    ) -> None:
+        config = {"golden-image:channel": "candidate", "golden-image:from": "bake", "aws:region": "eu-west-1"}
+        config |= {"golden-image:architecture": "arm64", f"golden-image:{section}": json.dumps(values)}
+        stack = settings.parse(config, stack="dev")
+        with pytest.raises(PipelineError, match=rf"golden-image:{section}.*does not fit"):
+            baking.declare(stack, Catalog(region="eu-west-1"))

@@ -1,0 +1,53 @@
+"""The suite's digest: other checks, and other exceptions from the search for secrets, judge an image anew."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.validation.suite import suite_digest
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    checks = tmp_path / "packer" / "checks"
+    checks.mkdir(parents=True)
+    (checks / "test_boot.py").write_text("def test_boot(): ...\n")
+    (checks.parent / "secrets-allowed.yaml").write_text("[]\n")
+    return checks.parent
+
+
+def digest(template: Path) -> str:
+    return suite_digest(template / "checks", template / "secrets-allowed.yaml")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "checks/test_boot.py").write_text("def test_other(): ...\n"),
+        lambda folder: (folder / "checks/test_boot.py").rename(folder / "checks/test_start.py"),
+        lambda folder: (folder / "checks/helper.py").write_text(""),
+        lambda folder: (folder / "secrets-allowed.yaml").write_text("- file: etc/a\n"),
+        lambda folder: (folder / "secrets-allowed.yaml").unlink(),
+    ],
+    ids=["content", "renamed", "new file", "another exception", "no exceptions"],
+)
+def test_changed_by(change: Callable[[Path], object], template: Path) -> None:
+    before = digest(template)
+    change(template)
+    assert digest(template) != before
+
+
+@pytest.mark.parametrize("name", ["checks/__pycache__/test_boot.pyc", "checks/.hidden", "image.pkr.hcl"])
+def test_not_changed_by(name: str, template: Path) -> None:
+    before = digest(template)
+    (template / name).parent.mkdir(exist_ok=True)
+    (template / name).write_text("something else")
+    assert digest(template) == before
+
+
+def test_no_checks(template: Path) -> None:
+    (template / "checks/test_boot.py").unlink()
+    with pytest.raises(PipelineError, match="there are no checks"):
+        digest(template)
