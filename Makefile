@@ -19,7 +19,7 @@ WORKERS = --numprocesses 3 --dist loadfile --no-loadscope-reorder
 export GOLDEN_IMAGE_SEED ?= $(shell date +%j%H%M)
 STACK_FILE = lab/stacks/Pulumi.$(STACK).yaml
 
-.PHONY: help setup demo test unit lint e2e sweep bench lab preview up destroy rollback clean lock
+.PHONY: help setup demo test unit lint e2e sweep oldest bench lab preview up destroy rollback clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -49,6 +49,11 @@ e2e: setup ## Only the end-to-end tests
 
 sweep: setup ## 50 promotions with late and stale answers, then each call of one struck by each fault (needs root; two hours)
 	@GOLDEN_IMAGE_SEEDS=50 GOLDEN_IMAGE_SWEEP=all python -m pytest tests/e2e/test_manners.py tests/e2e/test_sweep.py
+
+oldest: ## Bakes, failed and interrupted ones, with the oldest Pulumi, Packer and plugins that will do (needs root)
+	@GOLDEN_IMAGE_TOOLS=oldest $(PYTHON) tools/setup.py
+	@status=0; python -m pytest tests/e2e/test_bake.py tests/e2e/test_bad_input.py tests/e2e/test_interrupt.py \
+	  || status=$$?; $(PYTHON) tools/setup.py && exit $$status
 
 bench: setup ## Measure against a bare packer build and an empty program (PACE=aws: as long as on AWS)
 	@python -m tests.bench --pace $(PACE)

@@ -3,7 +3,7 @@
 For each, in this order: the one on PATH if it is new enough; the official download where it can be
 reached; built from its pinned Go module, whose content go.sum pins. ``GOLDEN_IMAGE_TOOLS=build`` skips the
 first two, for a set-up that is the same everywhere. ``GOLDEN_IMAGE_TOOLS=oldest`` does, too, and takes the oldest
-Packer and plugins that the project allows, to compare.
+Pulumi, Packer and plugins that the project is run with: `make oldest`.
 """
 
 from __future__ import annotations
@@ -137,6 +137,7 @@ PLUGINS = tuple(
     )
     for name in ("amazon", "ansible")
 )
+OLDEST_PULUMI = replace(PULUMI, folder=MODULES / OLDEST / PULUMI.name)
 OLDEST_PACKER = replace(PACKER, folder=MODULES / OLDEST / PACKER.name)
 OLDEST_PLUGINS = (replace(PLUGINS[0], folder=MODULES / OLDEST / PLUGINS[0].name), PLUGINS[1])
 
@@ -152,9 +153,11 @@ def ensure() -> None:
         raise SetupError(f"GOLDEN_IMAGE_TOOLS is {mode!r}; it can be one of {', '.join(MODES)}")
     bin_dir = PROJECT / ".tools" / "bin"
     bin_dir.mkdir(parents=True, exist_ok=True)
-    packer, plugins = (OLDEST_PACKER, OLDEST_PLUGINS) if mode == OLDEST else (PACKER, PLUGINS)
+    pulumi, packer, plugins = (
+        (OLDEST_PULUMI, OLDEST_PACKER, OLDEST_PLUGINS) if mode == OLDEST else (PULUMI, PACKER, PLUGINS)
+    )
     commands = {
-        **_commands(PULUMI, mode, companions=(LANGUAGE_HOST,)),
+        **_commands(pulumi, mode, companions=(LANGUAGE_HOST,)),
         **_commands(packer, mode),
         **_commands(GITLEAKS, mode),
     }

@@ -55,7 +55,9 @@ PULUMI = Program(
     ask=("version",),
     oldest=(3, 0, 0),
     use="every preview and update",
-    cure="install Pulumi 3; `make setup` puts the pinned one into .tools/bin, which must then be on PATH",
+    cure="install Pulumi 3.250 or newer; `make setup` puts one into .tools/bin, which must then be on PATH",
+    recommended=(3, 250, 0),
+    drawback="this project was never run with an older one than 3.250",
 )
 PACKER = Program(
     name="packer",

@@ -108,6 +108,10 @@ def test_after_success_no_validation_machine_runs_and_no_builder_is_left(life: L
     purposes = [{tag["Key"]: tag["Value"] for tag in instance["Tags"]}["Purpose"] for instance in instances]
     assert purposes == ["validation"] * CLONES
     assert {instance["State"]["Name"] for instance in instances} == {"stopped"}
+    disks = [disk["Ebs"]["VolumeId"] for instance in instances for disk in instance["BlockDeviceMappings"]]
+    tagged = [{"Name": "tag:Purpose", "Values": ["validation"]}, {"Name": "tag:Role", "Values": [ROLE]}]
+    found = ec2.describe_volumes(VolumeIds=disks, Filters=tagged)["Volumes"]
+    assert sorted(volume["VolumeId"] for volume in found) == sorted(disks)
     assert not [key for key in ec2.describe_key_pairs()["KeyPairs"] if key["KeyName"].startswith("packer")]
 
 

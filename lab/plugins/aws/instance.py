@@ -61,6 +61,7 @@ class Instance(AwsResource):
         "sourceDestCheck": Field(BOOLEAN, default=True),
         "forceDestroy": Field(BOOLEAN, default=False),
         "tags": TAGS,
+        "volumeTags": TAGS,
     }
 
     def check_more(self, inputs: Values, failures: Failures) -> None:
@@ -140,7 +141,7 @@ class Instance(AwsResource):
         del call
         api = self.ec2(new)
         changed = self.diff(old, new).names
-        unable = changed & {"iamInstanceProfile"}
+        unable = changed & {"iamInstanceProfile", "volumeTags"}
         if unable:
             raise PluginError(f"the lab's stand-in cannot change {', '.join(sorted(unable))} in place")
         for name in ("instanceType", "userData"):
@@ -193,7 +194,8 @@ def _launch(inputs: Values) -> dict[str, Any]:
         "InstanceType": inputs["instanceType"],
         "MinCount": 1,
         "MaxCount": 1,
-        "TagSpecifications": tag_specification("instance", inputs.get("tags")),
+        "TagSpecifications": tag_specification("instance", inputs.get("tags"))
+        + tag_specification("volume", inputs.get("volumeTags")),
     }
     if inputs.get("subnetId"):
         # With a subnet everything goes into the first network interface.

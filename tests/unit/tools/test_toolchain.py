@@ -31,6 +31,7 @@ def test_pins_are_read_from_go_mod() -> None:
     assert toolchain.PULUMI.version == "3.274.1"
     assert toolchain.PACKER.version == "1.16.0"
     assert [tool.version for tool in toolchain.PLUGINS] == ["1.8.2", "1.0.3"]
+    assert toolchain.OLDEST_PULUMI.version == "3.250.0"
     assert toolchain.OLDEST_PACKER.version == "1.12.0"
     assert [tool.version for tool in toolchain.OLDEST_PLUGINS] == ["1.3.2", "1.0.3"]
 
