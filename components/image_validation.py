@@ -154,7 +154,6 @@ class ImageValidation(pulumi.ComponentResource):
             # A displaced image is the next rollback's target: it keeps its evidence (docs/architecture.md, rule 6).
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
-        self._stop(machines, verdict)
         self.image_id = tag.resource_id
         self.register_outputs({"imageId": self.image_id, "validated": self.validated})
 
@@ -285,16 +284,6 @@ class ImageValidation(pulumi.ComponentResource):
         # The plan carries the private key; the verdict does not.
         verdict: pulumi.Output[dict[str, Any]] = pulumi.Output.unsecret(checks.stdout).apply(json.loads)
         return verdict
-
-    def _stop(self, machines: list[aws.ec2.Instance], verdict: pulumi.Output[dict[str, Any]]) -> None:
-        """Stop the machines once the verdict is there; data flow again, not depends_on."""
-        for number, machine in enumerate(machines, start=1):
-            aws.ec2transitgateway.InstanceState(
-                f"{self._name}-stopped-{number}",
-                instance_id=pulumi.Output.all(machine.id, verdict).apply(lambda pair: str(pair[0])),
-                state="stopped",
-                opts=self._child,
-            )
 
 
 def user_data(*, suite: str, keep_minutes: int) -> str:

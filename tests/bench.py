@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
     from lab.settings import LabSettings
 
-ROUNDS = 2
+ROUNDS = {"lab": 2, "aws": 1}
+"""By pace. At AWS's, both sides draw the same times, and each round is a quarter of an hour."""
+
 QUICK_ROUNDS = 5
 EMPTY = "import pulumi\n"
 PROVIDERS = """import pulumi_aws as aws
@@ -106,7 +108,7 @@ def bake(bench: Lab) -> list[Comparison]:
     comparison = Comparison("dev from nothing", "pulumi up", "packer build", aim=1.25, extra=boot)
     config = YAML(typ="safe").load(bench.stack_file("dev"))["config"]
     values = bench.folder / "bench.json"
-    for number in range(ROUNDS):
+    for number in range(ROUNDS[bench.pace]):
         bench.set_version(f"9.{number}.0")
         argv = bench.pulumi_argv("up", "dev", "--yes", "--skip-preview")
         bench.same_chances()
@@ -258,7 +260,7 @@ def clones(bench: Lab) -> list[Comparison]:
     """A validation on four machines against one on one, from the first reachable port to the verdict."""
     comparison = Comparison("validation", "four machines", "one machine", aim=1.2)
     waited = Comparison("dev, image adopted", "pulumi up, four machines", "pulumi up, one machine", aim=1.2)
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS[bench.pace]):
         for count in (4, 1):
             # All of them boot: none is started again that had stopped after the round before.
             must(bench.run(*bench.pulumi_argv("destroy", "dev", "--yes", "--skip-preview")))
@@ -277,7 +279,11 @@ def clones(bench: Lab) -> list[Comparison]:
     return [comparison, waited] if bench.pace == AT_AWS_PACE else [comparison]
 
 
-MEASUREMENTS: tuple[Callable[[Lab], list[Comparison]], ...] = (bake, clones, preview, rollback)
+MEASUREMENTS: dict[str, tuple[Callable[[Lab], list[Comparison]], ...]] = {
+    "lab": (bake, clones, preview, rollback),
+    "aws": (bake, clones),
+}
+"""By pace. The last two wait for no machine and no image."""
 
 
 def show(comparisons: list[Comparison]) -> None:
@@ -316,7 +322,7 @@ def main() -> int:
             work = settings.state_dir / "bench"
             work.mkdir()
             bench = Lab(settings, work / "project", pace=pace)
-            for measure in MEASUREMENTS:
+            for measure in MEASUREMENTS[pace]:
                 print(f"measuring: {(measure.__doc__ or '').rstrip('.')} …", flush=True)  # noqa: T201
                 done.extend(measure(bench))
     except LabError as error:

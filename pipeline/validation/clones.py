@@ -69,10 +69,10 @@ class Clones:
 
     @contextmanager
     def powered(self, deadline: Deadline) -> Generator[list[Clone]]:
-        """The machines, running. One that had to be started is stopped again, unless something failed.
+        """The machines, running. In the end they are asked to stop, unless something failed.
 
         A machine fresh from `pulumi up` runs already; a stopped one stands here when only the plan of its
-        checks changed.
+        checks changed. Nobody waits until they have stopped: that takes up to a minute, and nothing depends on it.
 
         Raises:
             PipelineError: One is gone, cannot be started, or has no address that may be used.
@@ -88,8 +88,7 @@ class Clones:
             say(f"starting {', '.join(stopped)}")
             self._start(stopped, deadline)
         yield self._addressed(deadline)
-        if stopped:
-            self._ec2.stop_instances(InstanceIds=stopped)
+        self._ec2.stop_instances(InstanceIds=self._ids)
 
     def state(self, clone: Clone) -> str:
         """EC2's word for the machine's state, such as ``running``."""

@@ -99,12 +99,19 @@ def test_dev_bakes_validates_and_promotes(life: Life) -> None:
 
 def test_after_success_no_validation_machine_runs_and_no_builder_is_left(life: Life) -> None:
     ec2 = life.bench.client("ec2")
-    instances = [
-        instance
-        for reservation in ec2.describe_instances()["Reservations"]
-        for instance in reservation["Instances"]
-        if instance["State"]["Name"] != "terminated"
-    ]
+
+    def alive() -> list[dict[str, Any]]:
+        return [
+            instance
+            for reservation in ec2.describe_instances()["Reservations"]
+            for instance in reservation["Instances"]
+            if instance["State"]["Name"] != "terminated"
+        ]
+
+    # An update asks for it, and does not wait for it.
+    ids = [instance["InstanceId"] for instance in alive()]
+    ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    instances = alive()
     purposes = [{tag["Key"]: tag["Value"] for tag in instance["Tags"]}["Purpose"] for instance in instances]
     assert purposes == ["validation"] * CLONES
     assert {instance["State"]["Name"] for instance in instances} == {"stopped"}

@@ -34,13 +34,14 @@ def state(ec2: Any, instance: str) -> str:
     return name
 
 
-def test_a_running_machine_is_used_as_it_is(ec2: Any) -> None:
+def test_a_running_machine_is_used_as_it_is_and_stopped(ec2: Any) -> None:
     instance = machine(ec2)
     clones = Clones(ec2, [instance], address="private")
     with clones.powered(Deadline(10)) as machines:
         assert [clone.id for clone in machines] == [instance]
         assert machines[0].address.startswith("172.31.")
-    assert state(ec2, instance) == "running", "who started it stops it"
+        assert clones.started == frozenset()
+    assert state(ec2, instance) == "stopped"
 
 
 def test_a_stopped_machine_is_started_and_stopped_again(ec2: Any) -> None:
@@ -142,10 +143,11 @@ class Lagging:
 )
 def test_a_read_that_lags_behind(ec2: Any, earlier: list[dict[str, Any] | None]) -> None:
     instance = machine(ec2)
-    with Clones(Lagging(ec2, *earlier), [instance], address="private").powered(Deadline(20)) as machines:
+    clones = Clones(Lagging(ec2, *earlier), [instance], address="private")
+    with clones.powered(Deadline(20)) as machines:
         assert [clone.id for clone in machines] == [instance]
         assert machines[0].address.startswith("172.31.")
-    assert state(ec2, instance) == "running", "nobody had to start it, so nobody stops it"
+        assert clones.started == frozenset(), "nobody had to start it"
 
 
 def test_one_that_is_not_there(ec2: Any) -> None:
