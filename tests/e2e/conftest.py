@@ -50,8 +50,8 @@ MANNERS = manners.NAMES
 """AWS's manners that the lab has in all files but those of `WITHOUT_MANNERS`."""
 
 WITHOUT_MANNERS = frozenset({
-    "api_faults", "bad_input", "bake", "channels", "docs", "doctor", "gate", "iam", "interrupt", "life", "long_lines",
-    "pipelines", "readme", "redhat_like", "retire", "sweep", "takeovers",
+    "api_faults", "bad_input", "bake", "channels", "docs", "doctor", "gate", "health", "iam", "interrupt", "life",
+    "long_lines", "pipelines", "readme", "redhat_like", "retire", "sweep", "takeovers",
 })  # fmt: skip
 
 POLL = {"AWS_POLL_DELAY_SECONDS": "1"}
@@ -105,28 +105,20 @@ def _started(settings: LabSettings) -> Iterator[LabSettings]:
     wipe(settings)
 
 
-@pytest.fixture(scope="module")
-def bench(
-    lab: LabSettings, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Workbench]:
-    """A working copy with stacks of its own, which are removed in the end; the lab has the manners of the file.
-
-    The account is everybody's, and an image that is there is adopted: a version that a file bakes is its own
-    (`MAJORS`).
-    """
-    bench = make_bench(lab, tmp_path_factory.mktemp("work"))
-    file = request.path.stem.removeprefix("test_")
-    bench.set_manners(*(() if file in WITHOUT_MANNERS else MANNERS))
-    yield bench
-    remove_stacks(bench)
-    bench.set_manners()
-
-
 class Bench(Workbench):
     """A working copy in which a test sets only versions of its own file."""
 
+    @property
+    def file(self) -> str:
+        """Name of the file whose test runs, without ``test_``."""
+        return Path(os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]).stem.removeprefix("test_")
+
+    def own_manners(self) -> tuple[str, ...]:
+        """Those that the lab has in the file."""
+        return () if self.file in WITHOUT_MANNERS else MANNERS
+
     def set_version(self, version: str) -> None:
-        file = Path(os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]).stem.removeprefix("test_")
+        file = self.file
         own = version.startswith(f"{MAJORS.get(file)}.")
         assert own or version == SHARED, (
             f"{version} is not a version of {file}: see MAJORS in tests/e2e/conftest.py"
@@ -134,7 +126,21 @@ class Bench(Workbench):
         super().set_version(version)
 
 
-def make_bench(lab: LabSettings, folder: Path) -> Workbench:
+@pytest.fixture(scope="module")
+def bench(lab: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A working copy with stacks of its own, which are removed in the end; the lab has the manners of the file.
+
+    The account is everybody's, and an image that is there is adopted: a version that a file bakes is its own
+    (`MAJORS`).
+    """
+    bench = make_bench(lab, tmp_path_factory.mktemp("work"))
+    bench.set_manners(*bench.own_manners())
+    yield bench
+    bench.set_manners()
+    remove_stacks(bench)
+
+
+def make_bench(lab: LabSettings, folder: Path) -> Bench:
     """A working copy in `folder`, with a state of its own."""
     bench = Bench(lab, folder / "project", echo=True)
     backend = folder / "state"

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from lab.workbench import Workbench
-from tests.e2e.conftest import MANNERS
+from tests.e2e.conftest import Bench
 
 CLEAN_SECONDS = 60
 
@@ -125,7 +125,7 @@ def images_of(bench: Workbench, **tags: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_one_interrupted_while_its_image_is_pending_leaves_nothing_that_is_adopted(bench: Workbench) -> None:
+def test_one_interrupted_while_its_image_is_pending_leaves_nothing_that_is_adopted(bench: Bench) -> None:
     """Packer forgets an image that it still waits for (amazon plugin 1.3.2, 1.8.2: ebs/step_create_ami.go)."""
     bench.set_version("3.80.0")
     bench.set_manners("pending")
@@ -145,7 +145,7 @@ def test_one_interrupted_while_its_image_is_pending_leaves_nothing_that_is_adopt
     while any(of_a_bake(bench).values()) or images_of(bench, BakeId=tags["BakeId"]):
         assert time.monotonic() - sent < CLEAN_SECONDS
         time.sleep(0.5)
-    bench.set_manners(*MANNERS)
+    bench.set_manners(*bench.own_manners())
     up = bench.up("dev")
     assert up.status == 0
     assert "adopting" not in up.output

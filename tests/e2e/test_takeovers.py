@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.workbench import Run, Workbench
-from tests.e2e.conftest import MANNERS
+from tests.e2e.conftest import Bench
 from tests.e2e.registry import registry
 
 ROLE, CHANNEL = "moves", "prod"
@@ -37,7 +37,7 @@ def configure(bench: Workbench, stack: str, image: str, source: str = "candidate
 class Account:
     """The account, and the images in it."""
 
-    bench: Workbench
+    bench: Bench
     images: list[str]
 
     def up(self, stack: str, image: str, *options: str) -> Run:
@@ -93,7 +93,7 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(bench: Workbench) -> Account:
+def account(bench: Bench) -> Account:
     with registry(bench) as images:
         return Account(bench, images.validated(ROLE, 4))
 
@@ -217,7 +217,7 @@ def test_a_pointer_that_is_written_after_the_provider_has_read_it(
     def up(image: str) -> None:
         bench.set_manners(*manners)
         run = account.up(FIRST, image)
-        bench.set_manners(*MANNERS)
+        bench.set_manners(*bench.own_manners())
         assert run.status == 0
 
     try:
@@ -229,7 +229,7 @@ def test_a_pointer_that_is_written_after_the_provider_has_read_it(
         up(mine)
         account.check(FIRST, mine)
     finally:
-        bench.set_manners(*MANNERS)
+        bench.set_manners(*bench.own_manners())
 
 
 def test_a_pointer_that_is_gone_though_the_state_has_it(account: Account, mine: str) -> None:
