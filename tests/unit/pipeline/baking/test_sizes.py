@@ -8,7 +8,7 @@ from components import baking
 from pipeline.baking import sizes
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
-from pipeline.settings import schema
+from pipeline.settings import load
 
 BUILDER, FLEET = "golden-image:bake.variables.instance_type", "golden-image:fleet.instanceType"
 
@@ -60,6 +60,6 @@ class TestCheck:
     ) -> None:
         config = {"golden-image:channel": "candidate", "golden-image:from": "bake", "aws:region": "eu-west-1"}
         config |= {"golden-image:architecture": "arm64", f"golden-image:{section}": json.dumps(values)}
-        stack = schema.parse(config, stack="dev")
+        stack = load.parse(config, stack="dev")
         with pytest.raises(PipelineError, match=rf"golden-image:{section}.*does not fit"):
             baking.declare(stack, Catalog(region="eu-west-1"))
