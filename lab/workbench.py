@@ -33,7 +33,7 @@ HEARING = ("env", "--default-signal=INT,TERM,HUP")
 """Before a command: it hears what ends it though this process may ignore that. With SIGINT ignored every `pulumi` waits
 5 s for plugins that do not hear it."""
 
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 300.0
 """How long a new machine may take until its web server answers."""
 
 

@@ -75,7 +75,7 @@ def lab_command(*words: str, name: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m lab …` for the lab called `name`."""
     return subprocess.run(
         [sys.executable, "-m", "lab", *words], cwd=PROJECT, env={**os.environ, "GOLDEN_IMAGE_LAB": name},
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
 
 

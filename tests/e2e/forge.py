@@ -18,7 +18,7 @@ from pipeline.settings import load
 from tests.e2e.registry import baked_tags
 
 USER = "admin"
-LOGIN_SECONDS = 60
+LOGIN_SECONDS = 300
 SSH_FAILED = 255  # ssh(1), EXIT STATUS
 
 

@@ -67,7 +67,7 @@ class Doctor:
         argv += ["--config-file", str(self.bench.folder / PATTERN if cwd else PATTERN)]
         given = {**self.bench.env, "PYTHONPATH": str(self.bench.folder), **(env or {})}
         done = subprocess.run(
-            argv, cwd=cwd or self.bench.folder, capture_output=True, text=True, check=False, timeout=120,
+            argv, cwd=cwd or self.bench.folder, capture_output=True, text=True, check=False, timeout=600,
             env={name: value for name, value in given.items() if name not in without},
         )  # fmt: skip
         assert not done.stderr, done.stderr

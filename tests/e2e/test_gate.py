@@ -18,7 +18,7 @@ DEV = "lab/stacks/Pulumi.dev.yaml"
 SECRET = "Kq7" + "wX2mPz9LrT4vB8nC6sD1fG3hJ5kQ0aEyUiOdR"  # 40 characters, as AWS's are
 ACCESS_KEY = "AKIA" + "QZ3KLMNP7RSTUVWX"
 PEM = "-----BEGIN RSA " + "PRIVATE KEY-----"
-WITHIN_SECONDS = 100
+WITHIN_SECONDS = 300
 HARDLY = "cat > /etc/systemd/system/broken.service <<END\n[Service]\nType=oneshot\nExecStart=/bin/false\n"
 
 

@@ -17,7 +17,7 @@ from lab.settings import LabSettings
 from lab.workbench import PROJECT
 
 SOURCE = [{"Name": "name", "Values": ["*-lab"]}]
-WITHIN_SECONDS = 30
+WITHIN_SECONDS = 300
 
 
 @pytest.fixture(scope="module")

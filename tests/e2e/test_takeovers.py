@@ -16,7 +16,7 @@ POINTER = f"/golden-image/{ROLE}/{CHANNEL}"
 FIRST, SECOND = "first", "second"
 """Two stacks that promote into one channel, which no two should."""
 
-WRITTEN_SECONDS = 30
+WRITTEN_SECONDS = 300
 """Within which the lab writes a pointer that it has accepted."""
 
 NOT_MINE = "holds an image that this stack did not put there; not overwriting it"
