@@ -172,9 +172,9 @@ def retire_all(*options: str) -> Any:
 
 
 class Ec2:
-    """An account of fifty baked images, made by moto."""
+    """An account of baked images, made by moto."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 50) -> None:
         self.ec2: Any = boto3.client("ec2", region_name=REGION)
         self.ssm: Any = boto3.client("ssm", region_name=REGION)
         source = self.ec2.register_image(Name="source", RootDeviceName="/dev/xvda")["ImageId"]
@@ -182,7 +182,7 @@ class Ec2:
         self.machine = self.ec2.run_instances(
             ImageId=source, InstanceType="t3.micro", MinCount=1, MaxCount=1, SubnetId=subnet
         )["Instances"][0]["InstanceId"]
-        self.images = [self.bake(number) for number in range(50)]
+        self.images = [self.bake(number) for number in range(count)]
 
     def bake(self, number: int) -> str:
         found: str = self.ec2.create_image(InstanceId=self.machine, Name=f"web-{number}")["ImageId"]
@@ -232,7 +232,7 @@ def test_fifty_images(aws: None) -> None:
 
 
 def test_one_image_that_ec2_keeps_does_not_keep_the_others(aws: None, guarded: None) -> None:
-    account = Ec2()
+    account = Ec2(6)
     disabled, protected, refused, *rest = account.images
     account.ec2.disable_image(ImageId=disabled)
     for name, tag in ((protected, "TestProtected"), (refused, "TestRefused")):
@@ -253,7 +253,7 @@ def test_one_image_that_ec2_keeps_does_not_keep_the_others(aws: None, guarded: N
 
 
 def test_a_snapshot_that_another_image_stands_on_stays(aws: None, guarded: None) -> None:
-    account = Ec2()
+    account = Ec2(6)
     first = account.ec2.describe_images(ImageIds=[account.images[0]])["Images"][0]
     snapshot = first["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     amis = ec2_backends["123456789012"][REGION].amis
