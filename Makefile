@@ -47,8 +47,11 @@ e2e: setup ## Only the end-to-end tests
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@python -m pytest $(WORKERS) tests/e2e
 
-sweep: setup ## 50 promotions with late and stale answers, then each call of one struck by each fault (needs root; two hours)
-	@GOLDEN_IMAGE_SEEDS=50 GOLDEN_IMAGE_SWEEP=all python -m pytest tests/e2e/test_manners.py tests/e2e/test_sweep.py
+sweep: setup ## Strike each call of a promotion with each fault, kill it there, race it, and delay it (needs root; 40 minutes)
+	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
+	@GOLDEN_IMAGE_SEEDS=50 GOLDEN_IMAGE_SWEEP=all GOLDEN_IMAGE_RACES=50 python -m pytest -p tests.e2e.tally \
+	  --numprocesses 3 --dist loadgroup --no-loadscope-reorder \
+	  tests/e2e/test_manners.py tests/e2e/test_sweep.py tests/e2e/test_races.py
 
 oldest: ## Bakes, failed and interrupted ones, with the oldest Pulumi, Packer and plugins that will do (needs root)
 	@GOLDEN_IMAGE_TOOLS=oldest $(PYTHON) tools/setup.py

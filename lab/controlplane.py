@@ -104,17 +104,27 @@ class ControlPlane:
         refused = self.permissions.refusal(call.caller, call.action, call.arguments)
         if refused:
             return _denied(refused, call.caller.service, json_protocol=call.json_protocol)
-        fault = self.faults.strike(call.action)
-        if fault is None:
-            return self.manners.answer(call)
-        if fault.kind == "lost":
-            self.manners.answer(call)
-            return None
-        if fault.kind == "cut":
-            return faults.cut(self.manners.answer(call))
-        if fault.kind == "ignored":
-            return ["200 OK", JSON], [json.dumps({"Version": 0, "Tier": "Standard"}).encode()]
-        return faults.refusal(fault, call.action, json_protocol=call.json_protocol)
+        fault = self.faults.strike(call.action, call.caller.key)
+        return self.manners.answer(call) if fault is None else self._struck(call, fault)
+
+    def _struck(self, call: Call, fault: faults.Fault) -> Answer | None:
+        """What a fault makes of a call."""
+        match fault.kind:
+            case "dropped":
+                return None
+            case "lost":
+                self.manners.answer(call)
+                return None
+            case "kept":
+                answer = self.manners.answer(call)
+                self.faults.keep(fault)
+                return answer
+            case "cut":
+                return faults.cut(self.manners.answer(call))
+            case "ignored":
+                return ["200 OK", JSON], [json.dumps({"Version": 0, "Tier": "Standard"}).encode()]
+            case _:
+                return faults.refusal(fault, call.action, json_protocol=call.json_protocol)
 
     def allowed(self, caller: Caller, action: str) -> bool:
         """Whether somebody may call a read-only action of EC2."""

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Kind = Literal["error", "throttled", "html", "cut", "lost", "ignored", "hold"]
+Kind = Literal["error", "throttled", "html", "cut", "lost", "ignored", "hold", "dropped", "kept"]
 ANY = "*"
 """As an action: every call of AWS's API."""
 
@@ -27,9 +27,11 @@ class Fault:
             ``html``: a proxy answers with a page of its own and status 200, nothing is done. ``cut``: done, but half of
             the answer's body is missing. ``lost``: done, but the connection breaks before the answer.
             ``ignored``: answered as if done, as SSM does with an image id that it rejects afterwards.
-            ``hold``: waits until the rule is taken away, then goes on as ever.
+            ``hold``: waits until the rule is taken away, then goes on as ever. ``dropped``: waits likewise, then the
+            connection breaks and nothing is done. ``kept``: done at once, but the answer waits likewise.
         times: How many calls it strikes.
         after: How many calls of the action it lets pass first.
+        key: Access key id of the callers that it counts and strikes; all if empty.
         code: AWS's error code, for ``error``.
         status: HTTP status, for ``error``.
     """
@@ -38,6 +40,7 @@ class Fault:
     kind: Kind
     times: int = 1
     after: int = 0
+    key: str = ""
     code: str = "InternalError"
     status: int = 400
 
@@ -52,6 +55,10 @@ class Fault:
         if fault.kind not in get_args(Kind):
             raise ValueError(f"{fault.kind!r} is none of {', '.join(get_args(Kind))}")
         return fault
+
+    def strikes(self, action: str, key: str) -> bool:
+        """Whether a call counts for it."""
+        return self.action in {action, ANY} and self.key in {"", key} and self.times > 0
 
 
 class Faults:
@@ -69,10 +76,10 @@ class Faults:
             self.struck.clear()
             self._changed.notify_all()
 
-    def strike(self, action: str) -> Fault | None:
+    def strike(self, action: str, key: str) -> Fault | None:
         """The rule that a call meets now, or None; a held call returns when it may go on."""
         with self._changed:
-            matching = [rule for rule in self._rules if rule.action in {action, ANY} and rule.times > 0]
+            matching = [rule for rule in self._rules if rule.strikes(action, key)]
             rule = next((rule for rule in matching if rule.after == 0), None)
             for waiting in matching:
                 waiting.after -= waiting.after > 0
@@ -80,10 +87,18 @@ class Faults:
                 return None
             rule.times -= 1
             self.struck.append(action)
-            if rule.kind != "hold":
-                return rule
-            self._changed.wait_for(lambda: rule not in self._rules, HOLD_SECONDS)
-            return None
+            if rule.kind in {"hold", "dropped"}:
+                self._wait(rule)
+            return None if rule.kind == "hold" else rule
+
+    def keep(self, rule: Fault) -> None:
+        """Return when an answer may go."""
+        with self._changed:
+            self._wait(rule)
+
+    def _wait(self, rule: Fault) -> None:
+        # By value: rules that are set anew with one as it now stands keep its call.
+        self._changed.wait_for(lambda: rule not in self._rules, HOLD_SECONDS)
 
 
 def refusal(fault: Fault, action: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:

@@ -1,23 +1,27 @@
 """Late and stale answers: a promotion and a rollback end with one image everywhere, or say that they failed.
 
-GOLDEN_IMAGE_SEEDS is how many seeds are tried (`make sweep`: 50); GOLDEN_IMAGE_SEED repeats the run of one.
+GOLDEN_IMAGE_SEEDS is how many seeds are tried (`make sweep`: 50), from GOLDEN_IMAGE_SEED on.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from lab.workbench import Workbench
 from tests.e2e.conftest import MANNERS
 from tests.e2e.registry import registry
+from tests.e2e.tally import CASE
 
 ROLE = "late"
 CHANNEL = "prod"
 STACK = "prod"
 FIRST, COUNT = int(os.environ.get("GOLDEN_IMAGE_SEED", "1")), int(os.environ.get("GOLDEN_IMAGE_SEEDS", "3"))
-SEEDS = range(FIRST, FIRST + (1 if "GOLDEN_IMAGE_SEED" in os.environ else COUNT))
+SEEDS = range(FIRST, FIRST + COUNT)
+pytestmark = pytest.mark.xdist_group("manners")
+"""One worker counts the updates of all seeds."""
 
 
 @dataclass
@@ -69,7 +73,8 @@ def account(bench: Workbench) -> Iterator[Account]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_promotion_and_a_rollback(account: Account, seed: int) -> None:
+def test_a_promotion_and_a_rollback(account: Account, seed: int, record_property: Any) -> None:
+    record_property(CASE, "late and stale answers")
     old, new = account.images
     for image, what in ((new, f"promotion, seed {seed}"), (old, f"rollback, seed {seed}")):
         account.bench.set_manners("late-image-parameters", "stale-reads", "throttling", seed=seed)

@@ -8,22 +8,20 @@ name has its case.
 import itertools
 import os
 import random
-import re
-import signal
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from lab.workbench import Run, Workbench
+from tests.e2e.mover import TRACE, Mover, rule
 from tests.e2e.registry import registry
-from tests.e2e.test_api_faults import CHANNEL, STACK, Account, configure
+from tests.e2e.tally import CASE, SILENT, TRACEBACK, judge
 
-ROLE = "api"
-CALLS = 24
-"""A promotion makes some twenty calls; a case beyond the last one strikes nothing and must simply succeed."""
+ROLE = "sweep"
+STACK = "prod"
+CALLS = 25
+"""How many calls a promotion makes; `test_the_calls_of_a_promotion` counts them."""
 
-ONCE = {"times": 1}
 KINDS: dict[str, dict[str, Any]] = {
     "denied": {"kind": "error", "code": "AccessDenied", "status": 403},
     "out of order": {"kind": "error", "code": "InternalError", "status": 500},
@@ -33,84 +31,99 @@ KINDS: dict[str, dict[str, Any]] = {
     "lost": {"kind": "lost"},
     "denied from here on": {"kind": "error", "code": "AccessDenied", "status": 403, "times": 10_000},
 }
-KILL = "killed"
-"""SIGKILL to Pulumi while the call is on its way."""
+KILLS = {"machine dies before": "dropped", "Pulumi killed after": "kept"}
+"""SIGKILL to all of an update's processes while the call is on its way, which then never arrives; and to Pulumi alone
+when the call is done and the answer on its way."""
 
-SEED = "GOLDEN_IMAGE_SEED"
-TRACE = re.compile(r"Traceback \(most recent call last\)|panic:")
+
+WANTED = os.environ.get("GOLDEN_IMAGE_SWEEP", "4")
+WHOLE = WANTED == "all"
 
 
 def cases() -> list[tuple[str, int]]:
     """Kind and number of the call: all of them, or a sample."""
-    every = list(itertools.product([*KINDS, KILL], range(CALLS)))
-    wanted = os.environ.get("GOLDEN_IMAGE_SWEEP", "4")
-    if wanted == "all":
-        return every
-    return random.Random(seed()).sample(every, int(wanted))  # noqa: S311 - no secret
+    every = list(itertools.product([*KINDS, *KILLS], range(CALLS)))
+    return every if WHOLE else random.Random(seed()).sample(every, int(WANTED))  # noqa: S311 - no secret
 
 
 def seed() -> int:
     """Of the sample; workers of one run must agree on it, so it does not come from the clock."""
-    return int(os.environ.get(SEED, "1"))
+    return int(os.environ.get("GOLDEN_IMAGE_SEED", "1"))
 
 
-@dataclass
-class Channel:
-    """A channel, the stack that moves it, and two images to move it between."""
+class Target(Mover):
+    """A stack whose promotions are struck, and two images to move its channel between."""
 
-    account: Account
+    def __init__(self, bench: Workbench, images: list[str]) -> None:
+        super().__init__(bench, ROLE, STACK, "sweep")
+        self.images = images
 
-    @property
-    def bench(self) -> Workbench:
-        return self.account.bench
+    def promote(self, image: str) -> Run:
+        """Update to an image that is not there yet."""
+        self.ask_for(image)
+        return self.up()
 
-    def strike(self, kind: str, number: int, image: str) -> Run:
-        """Promote an image, and strike the call of that number, counted from 0."""
-        configure(self.bench, image)
-        if kind == KILL:
-            return self.kill(number)
-        rule = {"action": "*", "after": number, **ONCE, **KINDS[kind]}
-        self.bench.pulumi_argv("up", STACK)
-        self.bench.set_faults(rule)
-        run = self.bench.up(STACK)
+    def other_image(self) -> str:
+        """The one that the channel does not hold."""
+        return next(image for image in self.images if image != self.pointer())
+
+    def strike(self, kind: str, number: int, image: str) -> tuple[Run, list[str]]:
+        """Promote an image while the call of that number is struck; also the actions that were."""
+        self.ask_for(image)
+        self.bench.set_faults(rule(self, number=number, **KINDS[kind]))
+        run = self.up()
+        struck = self.bench.struck()
         self.bench.set_faults()
-        return run
+        return run, struck
 
-    def kill(self, number: int) -> Run:
-        """Promote, and kill Pulumi while its call of that number is held."""
-        argv = self.bench.pulumi_argv("up", STACK, "--yes", "--skip-preview")
-        self.bench.set_faults({"action": "*", "kind": "hold", "after": number})
-        with self.bench.start(*argv) as process:
-            while process.poll() is None and not self.bench.struck():
-                pass
-            process.send_signal(signal.SIGKILL)
+    def kill(self, kind: str, number: int, image: str) -> tuple[Run, list[str]]:
+        """The same, and Pulumi is killed at the call."""
+        self.ask_for(image)
+        self.bench.set_faults(rule(self, KILLS[kind], number))
+        with self.moving() as moving:
+            if moving.until(1):
+                moving.kill(whole=KILLS[kind] == "dropped")
+            struck = self.bench.struck()
             self.bench.set_faults()
-            assert process.stdout is not None
-            output = process.stdout.read()
+            run = moving.end()
         self.bench.run("python", "-m", "lab", "unlock", STACK)
-        return Run(process.returncode, output, 0.0)
+        return run, struck
 
 
 @pytest.fixture(scope="module")
-def channel(bench: Workbench) -> Channel:
+def target(bench: Workbench) -> Target:
+    if WHOLE:
+        # Calls that are throttled and made again would shift the numbers of those after them.
+        bench.set_manners()
     with registry(bench) as images:
-        account = Account(bench, images.validated(ROLE, 2))
-    configure(bench, account.images[0])
-    assert bench.up(STACK).status == 0
-    account.check(account.images[0])
-    return Channel(account)
+        target = Target(bench, images.validated(ROLE, 2))
+    assert target.promote(target.images[0]).status == 0
+    return target
 
 
 @pytest.mark.parametrize(("kind", "number"), cases())
-def test_a_promotion_that_is_struck_once(channel: Channel, kind: str, number: int) -> None:
-    bench = channel.bench
-    old = bench.pointer(ROLE, CHANNEL)
-    new = next(image for image in channel.account.images if image != old)
-    run = channel.strike(kind, number, new)
-    assert not TRACE.search(run.output), "one error, no traceback"
-    if run.status == 0:
-        channel.account.check(new)
-    assert bench.pointer(ROLE, CHANNEL) in {old, new}
-    assert len(bench.holders(ROLE, CHANNEL)) <= 1, "the lookup by tag finds one image, or none"
-    assert bench.up(STACK).status == 0, "a plain second update puts it right"
-    channel.account.check(new)
+def test_a_promotion_that_is_struck_once(
+    target: Target, kind: str, number: int, record_property: Any
+) -> None:
+    record_property(CASE, kind)
+    new = target.other_image()
+    run, struck = (target.kill if kind in KILLS else target.strike)(kind, number, new)
+    assert struck, "there is no call of that number"
+    judge(
+        record_property,
+        [
+            (TRACEBACK, TRACE.search(run.output)),
+            (SILENT, run.status == 0 and target.wrong(new)),
+            (SILENT, target.pointer() not in target.images),
+            *target.lookup(),
+            *(target.way_out(new) if run.status != 0 else ()),
+        ],
+    )
+
+
+def test_the_calls_of_a_promotion(target: Target) -> None:
+    target.bench.set_manners()
+    target.bench.forget_calls()
+    assert target.promote(target.other_image()).status == 0
+    calls = [call["action"] for call in target.bench.calls() if call["key"] == target.key]
+    assert len(calls) == CALLS, calls

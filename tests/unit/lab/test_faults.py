@@ -121,6 +121,68 @@ def test_a_held_call_goes_on_when_its_rule_is_taken_away(ec2: Any, once: Any) ->
     assert tags(ec2) == ["a"]
 
 
+def begin(ec2: Any, caller: Any, value: str) -> tuple[threading.Thread, list[Exception]]:
+    """Tag in a thread, and return once a rule has struck the call; with what it raises."""
+    raised: list[Exception] = []
+
+    def call() -> None:
+        try:
+            tag(caller, value)
+        except ConnectionClosedError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=call)
+    before = len(httpx.get(url(ec2, "faults")).json())
+    thread.start()
+    while len(httpx.get(url(ec2, "faults")).json()) == before:
+        pass
+    return thread, raised
+
+
+def test_a_dropped_call_is_never_done(ec2: Any, once: Any) -> None:
+    arm(ec2, {"action": "CreateTags", "kind": "dropped"})
+    thread, raised = begin(ec2, once, "a")
+    arm(ec2)
+    thread.join()
+    assert len(raised) == 1
+    assert tags(ec2) == []
+
+
+def test_a_kept_answer_comes_after_the_deed_when_its_rule_is_taken_away(ec2: Any, once: Any) -> None:
+    arm(ec2, {"action": "CreateTags", "kind": "kept"})
+    thread, raised = begin(ec2, once, "a")
+    while not tags(ec2):
+        pass
+    assert thread.is_alive()
+    arm(ec2)
+    thread.join()
+    assert not raised
+    assert tags(ec2) == ["a"]
+
+
+def test_rules_for_two_callers_hold_one_each_and_let_them_go_one_by_one(ec2: Any) -> None:
+    def caller(key: str) -> Any:
+        endpoint, config = ec2.meta.endpoint_url, Config(retries={"total_max_attempts": 1})
+        return boto3.client(
+            "ec2", endpoint_url=endpoint, region_name=settings.REGION, config=config,
+            aws_access_key_id=key, aws_secret_access_key="lab",
+        )  # fmt: skip
+
+    rule = {"action": "CreateTags", "kind": "hold"}
+    arm(ec2, {**rule, "key": "mine"}, {**rule, "key": "theirs"})
+    tag(caller("nobody"), "other")
+    mine, _ = begin(ec2, caller("mine"), "mine")
+    theirs, _ = begin(ec2, caller("theirs"), "theirs")
+    assert tags(ec2) == ["other"]
+    arm(ec2, {**rule, "key": "theirs", "times": 0})
+    mine.join()
+    assert tags(ec2) == ["mine"]
+    assert theirs.is_alive()
+    arm(ec2)
+    theirs.join()
+    assert tags(ec2) == ["theirs"]
+
+
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="'eror' is none of error, throttled"):
         Fault.of({"action": "CreateTags", "kind": "eror"})
