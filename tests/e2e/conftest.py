@@ -15,7 +15,7 @@ from lab.workbench import PROJECT, Workbench, lab_of
 
 FIRST = (
     "gate", "life", "channels", "retire", "docs", "interrupt", "iam", "pipelines", "api_faults", "readme", "bake",
-    "sweep", "bad_input",
+    "sweep", "races", "bad_input",
 )  # fmt: skip
 """Files that take minutes begin first, so that no worker ends with one of them alone. A worker is handed two at once:
 the first gets a short one beside the longest."""

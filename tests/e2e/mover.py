@@ -127,6 +127,10 @@ class Mover:
             yield STUCK, again.status != 0 and again.output
         yield STUCK, self.wrong(image)
 
+    def unlock(self) -> None:
+        """Remove the lock of a killed update, as `pulumi cancel` does."""
+        shutil.rmtree(self._backend() / ".pulumi" / "locks")
+
     def take_state(self, other: "Mover") -> None:
         """Be the same stack in another place: with a copy of its state."""
         shutil.rmtree(self._backend())

@@ -86,7 +86,7 @@ class Target(Mover):
             struck = self.bench.struck()
             self.bench.set_faults()
             run = moving.end()
-        self.bench.run("python", "-m", "lab", "unlock", STACK)
+        self.unlock()
         return run, struck
 
 
