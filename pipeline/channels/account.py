@@ -146,12 +146,16 @@ class Account:
             if name == self.channel and image_id != but:
                 self.untag(image_id, name)
 
-    def settle(self, wanted: Mapping[str, str], held: Iterable[Held]) -> None:
+    def settle(self, wanted: Mapping[str, str], held: Iterable[Held]) -> bool:
         """Make the tags what the pointers say; calls only for those that differ.
 
         A tag of a channel that has no pointer is left alone, but for this channel's: it is not ours. What a list of
         pointers says of another channel may be late, so that channel is asked before its tag changes.
+
+        Returns:
+            Whether an image got this channel's tag.
         """
+        given = False
         tagged = self.tagged()
         ours = {self.channel, *(one.channel for one in held)}
         for image_id in tagged.keys() - wanted.keys():
@@ -164,6 +168,8 @@ class Account:
             if name == self.channel or self.holds(name) == image_id:
                 self._ec2.create_tags(Resources=[image_id], Tags=[{"Key": TAG_CHANNEL, "Value": name}])
                 self.log(f"added {image_id} to channel {name}")
+                given = given or name == self.channel
+        return given
 
     def record(self, versions: Iterable[PointerVersion]) -> None:
         """Tag the images that the channel has held, for the time when SSM has forgotten the pointer's versions."""

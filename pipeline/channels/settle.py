@@ -21,6 +21,8 @@ from pipeline.model import Held
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pipeline.channels.standing import Standing
+
 
 def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Settle the tags of the role's images.
@@ -38,17 +40,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     check_plan(plan, "settle")
     account = Account.of(plan, "settle")
     with account.reporting():
-        found = look(account.pointer.standing, lambda found: found.image_id == plan["imageId"])
-        if found.image_id != plan["imageId"]:
-            account.take_tag(but=found.image_id)
-            raise PipelineError(
-                f"somebody else has moved channel {account.channel} while this promotion was running",
-                allowed=plan["imageId"],
-                seen=describe(found.record[0]) if found.record else "no pointer",
-                change=f"{found.way_out(found.record[0])}; or pin the image that is there"
-                if found.record
-                else "`pulumi up` again",
-            )
+        found = _still_there(account, plan["imageId"])
         # The step knows what its own channel holds; a list of pointers may be late.
         mine = Held(
             channel=account.channel,
@@ -57,9 +49,31 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             source=plan.get("source"),
         )
         held = [*_others(account), mine]
-        account.settle(wanted_tags(held), held)
+        if account.settle(wanted_tags(held), held):
+            # The channel's tag was on its image before this step: it may have been taken by who moves the pointer now.
+            _still_there(account, plan["imageId"])
         account.record(found.record)
     return {"imageId": plan["imageId"]}
+
+
+def _still_there(account: Account, image_id: str) -> Standing:
+    """The channel's standing, which holds the image.
+
+    Raises:
+        PipelineError: It holds another one, which alone may keep the tag.
+    """
+    found = look(account.pointer.standing, lambda found: found.image_id == image_id)
+    if found.image_id == image_id:
+        return found
+    account.take_tag(but=found.image_id)
+    raise PipelineError(
+        f"somebody else has moved channel {account.channel} while this promotion was running",
+        allowed=image_id,
+        seen=describe(found.record[0]) if found.record else "no pointer",
+        change=f"{found.way_out(found.record[0])}; or pin the image that is there"
+        if found.record
+        else "`pulumi up` again",
+    )
 
 
 def leave(plan: Mapping[str, Any]) -> dict[str, Any]:

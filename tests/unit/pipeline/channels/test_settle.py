@@ -114,6 +114,25 @@ def test_a_pointer_that_somebody_else_has_moved_meanwhile(account: Aws) -> None:
     )
 
 
+def test_a_pointer_that_somebody_else_moves_between_the_look_and_the_tag(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose own promotion has then failed, and has taken the tag: from the image that gets it here again."""
+    mine, theirs = account.image("mine", "prod"), account.image("theirs")
+    account.point("prod", mine, "candidate")
+    real = Account.held
+
+    def meanwhile(self: Account) -> list[Held]:
+        account.point("prod", theirs, "candidate")
+        self.take_tag(but=theirs)
+        return real(self)
+
+    monkeypatch.setattr(Account, "held", meanwhile)
+    with pytest.raises(PipelineError, match="somebody else has moved channel prod"):
+        settle.run(plan("prod", mine))
+    assert (account.channel(mine), account.channel(theirs)) == (None, None)
+
+
 def test_a_read_that_lags_behind_the_write(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = account.image("old"), account.image("new", "prod")
     account.point("prod", old)
