@@ -75,7 +75,7 @@ class Race:
         )
 
 
-NUMBERS = range(seed(), seed() + int(os.environ.get("GOLDEN_IMAGE_RACES", "3")))
+NUMBERS = range(seed(), seed() + int(os.environ.get("GOLDEN_IMAGE_RACES", "2")))
 
 
 def cases(*, hands: bool) -> list[Any]:
