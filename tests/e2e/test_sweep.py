@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from lab.workbench import Run, Workbench
-from tests.e2e.mover import TRACE, Mover, rule
+from pipeline.model import held_tag, pointer_name
+from tests.e2e.mover import CHANNEL, TRACE, Mover, rule
 from tests.e2e.registry import registry
 from tests.e2e.tally import CASE, SILENT, TRACEBACK, judge
 
@@ -21,6 +22,9 @@ ROLE = "sweep"
 STACK = "prod"
 CALLS = 25
 """How many calls a promotion makes; `test_the_calls_of_a_promotion` counts them."""
+
+SHORT_HISTORY = 40
+"""A pointer's versions that come in one page: SSM gives fifty."""
 
 KINDS: dict[str, dict[str, Any]] = {
     "denied": {"kind": "error", "code": "AccessDenied", "status": 403},
@@ -58,14 +62,18 @@ class Target(Mover):
         super().__init__(bench, ROLE, STACK, "sweep")
         self.images = images
 
-    def promote(self, image: str) -> Run:
-        """Update to an image that is not there yet."""
-        self.ask_for(image)
-        return self.up()
-
-    def other_image(self) -> str:
-        """The one that the channel does not hold."""
-        return next(image for image in self.images if image != self.pointer())
+    def next(self) -> str:
+        """The image that the channel does not hold; its promotion makes `CALLS` calls."""
+        ssm, ec2 = self.bench.client("ssm"), self.bench.client("ec2")
+        found = ssm.get_parameter(Name=pointer_name(ROLE, CHANNEL))["Parameter"]
+        if found["Version"] > SHORT_HISTORY:
+            ssm.delete_parameter(Name=pointer_name(ROLE, CHANNEL))
+            self.ask_for(found["Value"])
+            assert self.up().status == 0
+        new = next(image for image in self.images if image != found["Value"])
+        # Each image is recorded once for a channel: as if it were new.
+        ec2.delete_tags(Resources=[new], Tags=[{"Key": held_tag(CHANNEL)}])
+        return new
 
     def strike(self, kind: str, number: int, image: str) -> tuple[Run, list[str]]:
         """Promote an image while the call of that number is struck; also the actions that were."""
@@ -97,7 +105,8 @@ def target(bench: Workbench) -> Target:
         bench.set_manners()
     with registry(bench) as images:
         target = Target(bench, images.validated(ROLE, 2))
-    assert target.promote(target.images[0]).status == 0
+    target.ask_for(target.images[0])
+    assert target.up().status == 0
     return target
 
 
@@ -106,7 +115,7 @@ def test_a_promotion_that_is_struck_once(
     target: Target, kind: str, number: int, record_property: Any
 ) -> None:
     record_property(CASE, kind)
-    new = target.other_image()
+    new = target.next()
     run, struck = (target.kill if kind in KILLS else target.strike)(kind, number, new)
     assert struck, "there is no call of that number"
     judge(
@@ -123,7 +132,8 @@ def test_a_promotion_that_is_struck_once(
 
 def test_the_calls_of_a_promotion(target: Target) -> None:
     target.bench.set_manners()
+    target.ask_for(target.next())
     target.bench.forget_calls()
-    assert target.promote(target.other_image()).status == 0
+    assert target.up().status == 0
     calls = [call["action"] for call in target.bench.calls() if call["key"] == target.key]
     assert len(calls) == CALLS, calls
