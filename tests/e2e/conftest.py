@@ -50,7 +50,7 @@ MANNERS = manners.NAMES
 """AWS's manners that the lab has in all files but those of `WITHOUT_MANNERS`."""
 
 WITHOUT_MANNERS = frozenset({
-    "api_faults", "bad_input", "bake", "channels", "docs", "doctor", "gate", "health", "iam", "interrupt", "life",
+    "api_faults", "bad_input", "bake", "channels", "docs", "doctor", "gate", "health", "iam", "interrupt",
     "long_lines", "pipelines", "readme", "redhat_like", "retire", "sweep", "takeovers",
 })  # fmt: skip
 
