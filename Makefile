@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 # The environment in which AWS tools talk to the lab.
 LAB_ENV = eval "$$(python -m lab env)"
 # Three labs side by side, as much is waiting; a file's tests stay together, in the order of tests/e2e/conftest.py.
-WORKERS = --numprocesses 3 --dist loadfile --no-loadscope-reorder
+WORKERS = --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 20
 # Which cases of the sweep of faults are tried; the same number tries the same ones.
 export GOLDEN_IMAGE_SEED ?= $(shell date +%j%H%M)
 STACK_FILE = lab/stacks/Pulumi.$(STACK).yaml

@@ -14,11 +14,23 @@ from lab.settings import LabSettings
 from lab.workbench import PROJECT, Workbench, lab_of
 
 FIRST = (
-    "gate", "life", "channels", "retire", "docs", "interrupt", "iam", "pipelines", "api_faults", "readme", "bake",
-    "sweep", "races", "bad_input",
+    "gate", "interrupt", "lab", "machines", "channels", "life", "health", "redhat_like", "bake", "iam", "bad_input",
+    "takeovers", "doctor", "races", "sweep", "docs", "pipelines", "readme", "api_faults", "manners", "retire",
 )  # fmt: skip
-"""Files that take minutes begin first, so that no worker ends with one of them alone. A worker is handed two at once:
-the first gets a short one beside the longest."""
+"""Files that take minutes begin first, so that no worker ends with one of them alone. A worker is handed two at once,
+the first and the fourth, the second and the fifth, and so on: the longest two have a short one beside them."""
+
+SLOW_UNITS = (
+    "program",
+    "stackfile_mutations",
+    "mutations",
+    "imagescan",
+    "values",
+    "bake",
+    "checkrun",
+    "retire",
+)
+"""The same of the unit tests, which come last."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,10 +52,9 @@ def of_here(item: pytest.Item) -> bool:
 
 def _turn(item: pytest.Item) -> int:
     """When a test's file is handed to a worker: end-to-end tests first, and of those the longest."""
+    names, before = (FIRST, 0) if of_here(item) else (SLOW_UNITS, len(FIRST) + 1)
     name = item.path.stem.removeprefix("test_")
-    if name in FIRST:
-        return FIRST.index(name)
-    return len(FIRST) if of_here(item) else len(FIRST) + 1
+    return before + (names.index(name) if name in names else len(names))
 
 
 MANNERS = manners.NAMES

@@ -271,10 +271,10 @@ def launch(place: LabSettings, count: int = 1) -> None:
 
 @pytest.fixture
 def _load() -> Iterator[None]:
-    """Twice as many busy processes as there are cores."""
-    busy = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))
-    ]
+    """Twice as many busy processes as there are cores; the other workers of the run are some of them."""
+    others = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) - 1
+    wanted = max(1, 2 * (os.cpu_count() or 1) - others)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(wanted)]
     yield
     for process in busy:
         process.kill()
