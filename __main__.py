@@ -75,7 +75,7 @@ def program() -> None:
     if stack.bakes:
         baked = baking.declare(stack, catalog)
         standing = stands()
-        for line in words.of_bake(standing):
+        for line in [*baking.told(stack), *words.of_bake(standing)]:
             pulumi.log.warn(visible.lines(line))
         # Only an update may ask: a preview's permissions do not show machines.
         builders = [] if pulumi.runtime.is_dry_run() else catalog.builders()

@@ -83,6 +83,18 @@ def declare(stack: Settings, catalog: Catalog) -> Baked:
     return Baked(build, validation)
 
 
+def told(stack: Settings) -> list[str]:
+    """What the stack's settings leave unproven, as lines for the preview."""
+    if stack.validation.clones > 1:
+        return []
+    return [
+        (
+            f"golden-image:validation.clones is 1 in {stack.stack_file}: nothing is compared between machines, so the "
+            "validation does not prove that each has an identity of its own; 2 (the default) or more do"
+        )
+    ]
+
+
 def variables_of(stack: Settings, template: Path = TEMPLATE) -> tuple[dict[str, object], dict[str, object]]:
     """Values for the template's variables: those that shape the image, and those that only reach for AWS.
 

@@ -28,6 +28,13 @@ for key in "$ROOT"/etc/ssh/ssh_host_*_key.pub; do
   type=${key##*/ssh_host_}
   cut -d' ' -f1,2 "$key" | tell "ssh host key ${type%_key.pub}"
 done
+# Host keys that sshd has elsewhere; as root it names them without a connection.
+if [ -z "$ROOT" ]; then
+  "$(command -v sshd || echo /usr/sbin/sshd)" -T 2>/dev/null | sed -n 's/^hostkey //p' | while read -r key; do
+    case $key in /etc/ssh/ssh_host_*) continue ;; esac
+    if [ -s "$key" ]; then ssh-keygen -y -f "$key" | cut -d' ' -f1,2 | tell "ssh host key $key"; fi
+  done
+fi
 if [ -z "$ROOT" ]; then
   uname -n | tell hostname
   # EC2 makes the name of the address: with the builder's address goes its name.

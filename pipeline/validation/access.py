@@ -101,7 +101,7 @@ class Access:
         Raises:
             PipelineError: OpenSSH is not installed, or it does not take the key.
         """
-        for tool in ("ssh", "ssh-agent", "ssh-add"):
+        for tool in ("ssh", "ssh-agent", "ssh-add", "ssh-keyscan"):
             if shutil.which(tool) is None:
                 raise PipelineError(f"{tool} is not on PATH", change="install OpenSSH's client")
         # A short path, for a Unix socket's has room for about a hundred characters.

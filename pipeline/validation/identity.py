@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pipeline.validation.results import FAILED, PASSED, CheckResult
+from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,8 @@ ADDRESS = "address"
 """The private address. No identity: EC2 gives it again, and makes the host name of it."""
 
 CHECK = "identity"
+ONE_MACHINE = f"{CHECK}::between-machines"
+"""The check that one machine alone cannot pass: skipped, and said so."""
 
 
 def parse(text: str) -> dict[str, str]:
@@ -49,7 +51,7 @@ def compare(clones: Mapping[str, Mapping[str, str]], builder: Mapping[str, str])
             seen = ""
             if mine is None:
                 seen = "there is none" if name in REQUIRED else ""
-            elif builder.get(name) == mine and not _named_alike(name, values, builder):
+            elif mine in builder.values() and not _named_alike(name, values, builder):
                 seen = "the same as the builder's"
             elif others:
                 seen = f"the same as that of {', '.join(others)}"
@@ -63,6 +65,9 @@ def compare(clones: Mapping[str, Mapping[str, str]], builder: Mapping[str, str])
                     wanted="one of its own" if seen else "",
                 )
             )
+    if len(clones) == 1:
+        seen = "one machine boots from the image, so whether two would share an identity is not proven"
+        results.append(CheckResult(check=ONE_MACHINE, address="", outcome=SKIPPED, seconds=0, seen=seen))
     if not builder:
         results.append(
             CheckResult(

@@ -120,7 +120,14 @@ echo 'root:aB1cD2eF3gH4' | chpasswd
 echo 'packer ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/90-packer
 mkdir -p /etc/ssh/keys /opt/ssh
 echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPackersOwnKeyPackersOwnKeyPackersOwnKey0 packer' > /etc/ssh/keys/root
+ssh-keygen -q -t ed25519 -N '' -f /opt/ssh/key
+mkdir -p /etc/iscsi /etc/salt /opt/agent
+echo InitiatorName=iqn.1993-08.org.debian:01:9ab7c3 > /etc/iscsi/initiatorname.iscsi
+printf '\\007\\177\\001\\002' > /etc/hostid
+echo builder.example > /etc/salt/minion_id
+cat /proc/sys/kernel/random/uuid > /opt/agent/node
 cat > /etc/ssh/sshd_config.d/00-site.conf <<'END'
+HostKey /opt/ssh/key
 PermitRootLogin yes
 PasswordAuthentication yes
 AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u
@@ -130,7 +137,12 @@ Match Address 10.0.0.0/8
   PermitEmptyPasswords yes
 END
 """
-"""Everything at once that lets somebody in."""
+"""Everything at once that lets somebody in, or that machines would share."""
+
+SHARED = (
+    "offered-ssh-ed25519-host-key", "file::/etc/iscsi/initiatorname.iscsi", "file::/etc/hostid",
+    "file::/etc/salt/minion_id", "file::/opt/agent/node",
+)  # fmt: skip
 
 OPENED = (
     "empty-password::guest", "uid-0::toor", "password::root", "sudo-without-password::packer", "authorized-key::root",
@@ -213,7 +225,7 @@ def test_a_broken_image_is_stopped(bench: Workbench, good: str, forge: Forge, br
     secret_is_nowhere(bench, up)
 
 
-def test_all_that_lets_somebody_in_is_named(bench: Workbench, good: str, forge: Forge) -> None:
+def test_all_that_lets_somebody_in_or_is_shared_is_named(bench: Workbench, good: str, forge: Forge) -> None:
     before = held(bench)
     bench.set_version("6.100.0")
     forge.image(good, OPEN)
@@ -224,6 +236,7 @@ def test_all_that_lets_somebody_in_is_named(bench: Workbench, good: str, forge: 
     checks = json.loads(report.read_text())["checks"]
     failed = {check["check"] for check in checks if check["outcome"] == "failed"}
     assert {f"accounts::{name}" for name in OPENED} <= failed
+    assert {f"identity::{name}" for name in SHARED} <= failed
     assert held(bench) == before
 
 

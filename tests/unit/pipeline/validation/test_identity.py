@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from pipeline.validation import identity
-from pipeline.validation.results import FAILED, PASSED, CheckResult
+from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
 
 BUILDER = {"machine-id": "b1", "hostname": "b2", "cloud-init instance id": "b3", "ssh host key ed25519": "b4"}
 
@@ -18,7 +18,7 @@ def failures(
     clones: dict[str, dict[str, str]], builder: dict[str, str] = BUILDER
 ) -> list[tuple[str, str, str]]:
     results = identity.compare(clones, builder)
-    assert {result.outcome for result in results} <= {PASSED, FAILED}
+    assert {result.outcome for result in results} <= {PASSED, FAILED, SKIPPED}
     return [(result.check, result.address, result.seen) for result in results if result.outcome == FAILED]
 
 
@@ -92,3 +92,23 @@ def test_the_script_prints_hashes_and_names(tmp_path: Path) -> None:
     found = identity.parse(done.stdout)
     assert set(found) == {*identity.REQUIRED, "systemd random seed"}
     assert all(len(value) == 64 for value in found.values())
+
+
+def test_one_machine_proves_nothing_between_machines() -> None:
+    def skipped(clones: dict[str, dict[str, str]]) -> list[str]:
+        return [one.check for one in identity.compare(clones, BUILDER) if one.outcome == SKIPPED]
+
+    assert skipped({"a": machine(1)}) == ["identity::between-machines"]
+    assert skipped({"a": machine(1), "b": machine(2)}) == []
+
+
+def test_a_key_of_the_builders_under_another_name() -> None:
+    key = {"offered ssh-ed25519 host key": BUILDER["ssh host key ed25519"]}
+    found = failures({"a": machine(1) | key})
+    assert found == [
+        (
+            "identity::offered-ssh-ed25519-host-key",
+            "a",
+            "offered ssh-ed25519 host key: the same as the builder's",
+        )
+    ]
