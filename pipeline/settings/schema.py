@@ -91,7 +91,7 @@ class Validation(Keys):
     """The user that the image gives the instance's key to."""
 
     clones: Annotated[int, Whole(1, 10)] = 2
-    """How many machines boot from the image."""
+    """How many machines boot from the image. 1 compares nothing, and proves nothing about their identities."""
 
     allowed_cidr: Annotated[str, Network()] | None = None
     """From where they can be reached. Default: the address that the caller is seen under."""
@@ -118,7 +118,7 @@ class Validation(Keys):
         dict[Annotated[str, CHECK], Annotated[str, REASON]],
         Kind("a mapping of a check's name, such as test_web.py::test_health, to the reason why it may skip"),
     ] = Field(default_factory=dict)
-    """Name of a check to the reason why it may skip."""
+    """Name of a check to the reason why it may skip, or why a finding of accounts:: or identity::file:: is accepted."""
 
     health_wait_seconds: Annotated[int, Whole(0, 7200)] = 300
     """Seconds after a boot that an application may take until GET /health answers with status 200."""

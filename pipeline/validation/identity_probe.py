@@ -61,7 +61,7 @@ NAMED = (
 """Identities whose form says nothing: a name, random bytes, a store."""
 
 NO_IDENTITY = re.compile(
-    r"/(boot|efi|proc|sys|run|dev)/|/etc/(machine-id|fstab|crypttab|hostname|kernel/.*|default/grub.*|mdadm/.*"
+    r"/(boot|efi|proc|sys|run|dev)/|/etc/(machine-id|hosts|fstab|crypttab|hostname|kernel/.*|default/grub.*|mdadm/.*"
     r"|mdadm\.conf|lvm/.*|NetworkManager/system-connections/.*|sysconfig/network-scripts/.*)$|/var/lib/cloud/"
     r"|/(node_modules|site-packages|dist-packages|\.git|vendor|fixtures|testdata|tests?)/|/usr/share/|/usr/lib/golden-image/"
 )
@@ -71,7 +71,8 @@ NO_IDENTITY = re.compile(
 def form(path: str, content: bytes) -> str:
     """Why a file counts as an identity; empty for one that does not."""
     if any(fnmatch.fnmatchcase(path, name) for name in NAMED):
-        return "known by its name"
+        # Debian's iSCSI, before a name was needed.
+        return "" if b"GenerateName=yes" in content else "known by its name"
     try:
         text = content.decode()
     except UnicodeDecodeError:

@@ -1,14 +1,14 @@
 """What a preview says of a stack that bakes."""
 
 from components import baking
-from pipeline.settings import schema
+from pipeline.settings import load
 
 DEV = {"aws:region": "eu-west-1", "golden-image:channel": "candidate", "golden-image:from": "bake"}
 
 
 def test_one_machine_leaves_identity_unproven() -> None:
     alone = DEV | {"golden-image:validation": '{"clones": 1}'}
-    [line] = baking.told(schema.parse(alone, stack="dev"))
+    [line] = baking.told(load.parse(alone, stack="dev"))
     assert line.startswith("golden-image:validation.clones is 1 in Pulumi.dev.yaml")
     assert "does not prove" in line
-    assert baking.told(schema.parse(DEV, stack="dev")) == []
+    assert baking.told(load.parse(DEV, stack="dev")) == []

@@ -33,6 +33,48 @@ LEFTOVERS = {
     "etc/NetworkManager/system-connections/cloud-init-eth0.nmconnection": "mac",
     "etc/sysconfig/network-scripts/ifcfg-eth0": "HWADDR=0a:00",
     "var/lib/NetworkManager/secret_key": "SECRET",
+    "etc/sysconfig/rhn/systemid": "ID-1",
+    "var/lib/rhsm/facts/facts.json": '{"dmi.system.uuid": "ec2"}',
+    "var/lib/yum/uuid": "0123",
+    "etc/nvme/hostnqn": "nqn.2014-08.org.nvmexpress:uuid:0123",
+    "etc/nvme/hostid": "0123",
+    "etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1994-05.com.redhat:9ab7",
+    "etc/salt/minion_id": "builder",
+    "etc/salt/pki/minion/minion.pem": "SECRET",
+    "etc/puppetlabs/puppet/ssl/private_keys/builder.pem": "SECRET",
+    "etc/docker/key.json": "SECRET",
+    "var/lib/docker/engine-id": "0123",
+    "var/lib/tailscale/tailscaled.state": "SECRET",
+    "var/lib/zerotier-one/identity.secret": "SECRET",
+    "var/lib/amazon/ssm/Vault/Store/RegistrationKey": "SECRET",
+    "etc/smolt/uuid": "0123",
+    "etc/krb5.keytab": "SECRET",
+    "var/lib/sss/db/cache.ldb": "SECRET",
+    "etc/lvm/devices/system.devices": "IDNAME=vol-1",
+    "etc/blkid.tab": "disk",
+    "etc/udev/rules.d/70-persistent-net.rules": "mac",
+    "var/lib/rpm/__db.001": "lock",
+    "etc/shadow-": "SECRET",
+    "etc/passwd-": "packer",
+    "etc/security/opasswd": "SECRET",
+    "root/.ssh/known_hosts": "host",
+    "home/admin/.ssh/authorized_keys2": "ssh-ed25519 AAAA packer",
+    "root/.psql_history": "SECRET",
+    "root/anaconda-ks.cfg": "SECRET",
+    "root/original-ks.cfg": "SECRET",
+    "etc/sysconfig/network-scripts/ifcfg-eth1": "HWADDR=0a:00",
+    "etc/dhcpcd.duid": "00:01",
+    "var/lib/dhcpcd/eth0.lease": "lease",
+    "var/lib/NetworkManager/internal-1-eth0.lease": "lease",
+    "var/lib/NetworkManager/timestamps": "0123=1",
+    "var/mail/root": "mail",
+    "var/spool/mail/root": "mail",
+    "var/spool/postfix/deferred/A/1": "mail",
+    "var/spool/at/a00001": "job",
+    "var/account/pacct": "who",
+    "var/crash/127.0.0.1/vmcore": "SECRET",
+    "var/lib/systemd/coredump/core.1": "SECRET",
+    "var/spool/abrt/ccpp-1/coredump": "SECRET",
     "tmp/leftover": "x",
     "var/tmp/leftover": "x",
 }
@@ -73,8 +115,30 @@ def test_each_thing_that_is_left_is_named(root: Path, name: str) -> None:
     verified = run("verify-clean.sh", root)
     assert verified.returncode == 1
     folders = [f"/{folder}" for folder in Path(name).parents if len(folder.parts) > 1]
-    assert any(part in verified.stderr for part in (f"/{name}", *folders))
+    assert any(part in verified.stderr for part in (f"/{name}", *folders)), verified.stderr
     assert "SECRET" not in verified.stderr
+
+
+def test_what_others_make_stays(root: Path) -> None:
+    assert (root / "var/spool/postfix/deferred").is_dir(), "with its owner and mode"
+    put(root, "etc/sysconfig/network-scripts/ifcfg-eth1")
+    assert "HWADDR" in run("verify-clean.sh", root).stderr
+
+
+def test_debians_iscsi_makes_a_name_where_it_is_asked_to(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "etc/iscsi/initiatorname.iscsi",
+        "etc/machine-id",
+        "var/log/syslog",
+        "tmp/leftover",
+        "var/tmp/leftover",
+    )
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    assert run("clean.sh", tmp_path).returncode == 0
+    assert (tmp_path / "etc/iscsi/initiatorname.iscsi").read_text() == "GenerateName=yes\n"
+    verified = run("verify-clean.sh", tmp_path)
+    assert verified.returncode == 0, verified.stderr
 
 
 def test_a_missing_machine_id_is_told(root: Path) -> None:
