@@ -41,9 +41,12 @@ BARE = re.compile(
 """In the folders where programs keep what they know of themselves."""
 
 ID_NAME = re.compile(
-    r"(?:.*[._-])?(?:(?:machine|host|node|agent|minion|instance|device|client|server|system|unique)[._-]?)?(?:id|uuid|duid|guid)$",
+    r"(?:.*[._-])?(?:machine|host|node|agent|minion|instance|device|server|system|unique)[._-]?(?:id|uuid|guid)$"
+    r"|(?:.*[._-])?(?:uuid|duid|guid)$|\.?id$",
     re.IGNORECASE,
 )
+"""Not a BUILD_ID, nor the id of a cluster or a project."""
+
 NAMED = (
     "/etc/hostid", "/etc/iscsi/initiatorname.iscsi", "/etc/nvme/hostnqn", "/etc/nvme/hostid", "/etc/salt/minion_id",
     "/etc/salt/pki/minion/minion.p*", "/etc/docker/key.json", "/var/lib/docker/engine-id",

@@ -53,6 +53,8 @@ NO_IDS = {
     "etc/app/cluster": b"prod-eu-1",
     "etc/app/port": b"8080",
     "var/lib/cloud/data/previous-instance-id": b"NO_PREVIOUS_INSTANCE_ID",
+    "srv/app/.next/BUILD_ID": b"k3Jd9xQ2mZ7pLr4vT8nC6",
+    "etc/app/cluster-id": b"prod-eu-1-0017",
     "opt/app/SHA256": HEX.encode() * 2,
 }
 
