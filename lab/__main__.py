@@ -58,7 +58,7 @@ def up(
     fresh = keeper.up(settings)
     environment.install_plugins(settings)
     if with_manners or pace:
-        httpx.put(f"{settings.endpoint}/lab-api/manners", json=asdict(choice)).raise_for_status()
+        httpx.put(f"{settings.endpoint}/lab-api/manners", json=asdict(choice), timeout=60).raise_for_status()
     print(f"lab {settings.name}: {'up' if fresh else 'was up already'}, answers on {settings.endpoint}")
 
 

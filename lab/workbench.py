@@ -33,6 +33,9 @@ HEARING = ("env", "--default-signal=INT,TERM,HUP")
 """Before a command: it hears what ends it though this process may ignore that. With SIGINT ignored every `pulumi` waits
 5 s for plugins that do not hear it."""
 
+LAB_SECONDS = 300.0
+"""How long the lab's own calls may take: one waits for what the lab is at, and thousands of calls are a long list."""
+
 ANSWER_SECONDS = 300.0
 """How long a new machine may take until its web server answers."""
 
@@ -158,42 +161,43 @@ class Workbench:
 
     def calls(self) -> list[dict[str, Any]]:
         """The calls that the lab has answered since `forget_calls`: key, service, action, status."""
-        found: list[dict[str, Any]] = httpx.get(f"{self.settings.endpoint}/lab-api/calls").json()
+        found: list[dict[str, Any]] = self._of_lab("GET", "calls")
         return found
+
+    def _of_lab(self, method: str, name: str, body: Any = None) -> Any:
+        """One of the lab's own calls, which are no part of AWS."""
+        url = f"{self.settings.endpoint}/lab-api/{name}"
+        return httpx.request(method, url, json=body, timeout=LAB_SECONDS).raise_for_status().json()
 
     def forget_calls(self) -> None:
         """Begin to count calls anew."""
-        httpx.delete(f"{self.settings.endpoint}/lab-api/calls").raise_for_status()
+        self._of_lab("DELETE", "calls")
 
     def set_permissions(self, policies: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Let those with these access key ids do only what their policies allow; all others may do everything."""
-        httpx.put(f"{self.settings.endpoint}/lab-api/permissions", json=policies).raise_for_status()
+        self._of_lab("PUT", "permissions", policies)
 
     def set_faults(self, *rules: Mapping[str, Any]) -> None:
         """Let the API fail from now on as the rules say (`lab.faults.Fault`); none lets it work."""
-        httpx.put(f"{self.settings.endpoint}/lab-api/faults", json=rules).raise_for_status()
+        self._of_lab("PUT", "faults", rules)
 
     def struck(self) -> list[str]:
         """The actions that a rule has struck so far."""
-        found: list[str] = httpx.get(f"{self.settings.endpoint}/lab-api/faults").json()
+        found: list[str] = self._of_lab("GET", "faults")
         return found
 
     def set_manners(self, *names: str, seed: int = manners.SEED, pace: str = "lab") -> None:
         """Let the lab have exactly these of AWS's manners (`lab.manners`)."""
-        body = {"names": names, "seed": seed, "pace": pace}
-        httpx.put(f"{self.settings.endpoint}/lab-api/manners", json=body).raise_for_status()
+        self._of_lab("PUT", "manners", {"names": names, "seed": seed, "pace": pace})
 
     def crowd(self, count: int, **tags: str) -> None:
         """Let the account have so many images more (`lab.account.crowd`)."""
-        body = {"count": count, "tags": tags}
-        httpx.put(f"{self.settings.endpoint}/lab-api/crowd", json=body, timeout=60).raise_for_status()
+        self._of_lab("PUT", "crowd", {"count": count, "tags": tags})
 
     def offer_redhat(self, *, registration_seconds: int) -> str:
         """Publish the source image like Red Hat's (`lab.redhat_like`), and let dev bake from it; returns its id."""
         redhat_like.ensure()
-        body = {"registration_seconds": registration_seconds}
-        answer = httpx.put(f"{self.settings.endpoint}/lab-api/redhat", json=body, timeout=60)
-        image_id: str = answer.raise_for_status().json()
+        image_id: str = self._of_lab("PUT", "redhat", {"registration_seconds": registration_seconds})
         file = self.stack_file("dev").relative_to(self.folder)
         for key, value in redhat_like.stack_values().items():
             self.edit(file, rf"^( +{key}): .*", rf"\1: {value}")

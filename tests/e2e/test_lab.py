@@ -149,7 +149,7 @@ def test_up_of_a_lab_that_is_being_stopped_starts_it_again(place: LabSettings, s
     again = lab_command("up", name=NAME)
     assert (again.returncode, "was up already" in again.stdout) == (0, False), again.stderr
     if stopping:
-        assert stopping.wait(60) == 0
+        assert stopping.wait(300) == 0
     assert status()[0] == 0
     assert keeper_of(place) != first
 

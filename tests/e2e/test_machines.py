@@ -126,7 +126,7 @@ def test_a_machine_that_is_terminated_while_it_runs_is_gone_and_its_address_is_t
     lab: LabSettings, ec2: Any, launch: Callable[..., dict[str, Any]]
 ) -> None:
     url = f"{lab.endpoint}/lab-api/manners"
-    httpx.put(url, json=["pending", "reused-addresses"]).raise_for_status()
+    httpx.put(url, json=["pending", "reused-addresses"], timeout=300).raise_for_status()
     try:
         first = launch()
         until(lambda: answers(first))
@@ -139,7 +139,7 @@ def test_a_machine_that_is_terminated_while_it_runs_is_gone_and_its_address_is_t
         until(lambda: "second" in console(ec2, second))
         until(lambda: answers(second))
     finally:
-        httpx.put(url, json=[]).raise_for_status()
+        httpx.put(url, json=[], timeout=300).raise_for_status()
 
 
 def test_a_machine_whose_keeper_on_the_host_was_killed_is_off(

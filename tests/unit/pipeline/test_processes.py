@@ -25,7 +25,7 @@ def under_ignored(code: str, *ignored: str) -> subprocess.CompletedProcess[str]:
         "-c",
         f"import signal{REPORT}{code}",
     ]
-    return subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_the_caller_ignores_them() -> None:

@@ -48,17 +48,17 @@ def test_two_at_once_end_in_one_build() -> None:
     def slow(folder: Path) -> None:
         built.append(folder)
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(300)
         fill(folder)
 
     first = threading.Thread(target=cache.entry, args=("kind", "key", slow))
     first.start()
-    assert started.wait(10)
+    assert started.wait(300)
     second = threading.Thread(target=cache.entry, args=("kind", "key", slow))
     second.start()
     go_on.set()
-    first.join(10)
-    second.join(10)
+    first.join(300)
+    second.join(300)
     assert len(built) == 1
 
 

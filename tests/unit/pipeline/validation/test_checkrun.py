@@ -102,7 +102,7 @@ def test_a_check_of_the_role_that_looks_at_no_machine_proves_nothing(folder: Pat
     ):
         (folder / "test_it.py").write_text(mark + checks)
         done = checkrun.run(
-            [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(60), folder=folder
+            [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(300), folder=folder
         )
         assert [one.outcome for one in done.results] == [results.PASSED]
         assert done.tests_role("web") is proven

@@ -37,7 +37,7 @@ def state(ec2: Any, instance: str) -> str:
 def test_a_running_machine_is_used_as_it_is_and_stopped(ec2: Any) -> None:
     instance = machine(ec2)
     clones = Clones(ec2, [instance], address="private")
-    with clones.powered(Deadline(10)) as machines:
+    with clones.powered(Deadline(300)) as machines:
         assert [clone.id for clone in machines] == [instance]
         assert machines[0].address.startswith("172.31.")
         assert clones.started == frozenset()
@@ -48,7 +48,7 @@ def test_a_stopped_machine_is_started_and_stopped_again(ec2: Any) -> None:
     instance = machine(ec2)
     ec2.stop_instances(InstanceIds=[instance])
     clones = Clones(ec2, [instance], address="private")
-    with clones.powered(Deadline(10)) as machines:
+    with clones.powered(Deadline(300)) as machines:
         assert clones.state(machines[0]) == "running"
     assert state(ec2, instance) == "stopped"
 

@@ -255,15 +255,13 @@ def smoke(command: str, seconds: float) -> CheckResult:
 
 
 def test_a_smoke_test_that_hangs_ends_with_all_that_it_has_started() -> None:
-    started = time.monotonic()
-    found = smoke("echo begun; sleep 47 & sleep 47; true", 1)
-    assert time.monotonic() - started < 20
-    assert (found.outcome, found.seen) == (FAILED, "did not end within 1 s\nbegun")
+    found = smoke("echo begun; sleep 4700 & sleep 4700; true", 5)
+    assert (found.outcome, found.seen) == (FAILED, "did not end within 5 s\nbegun")
     for process in psutil.process_iter(["cmdline"]):
-        assert process.info["cmdline"] != ["sleep", "47"]
+        assert process.info["cmdline"] != ["sleep", "4700"]
 
 
 def test_a_smoke_test_knows_the_machines() -> None:
-    assert smoke('test "$GOLDEN_IMAGE_ADDRESSES" = 192.0.2.1 && sleep 48 &', 20).outcome == PASSED
-    found = smoke("echo one; echo two >&2; exit 3", 20)
+    assert smoke('test "$GOLDEN_IMAGE_ADDRESSES" = 192.0.2.1 && sleep 4800 &', 300).outcome == PASSED
+    found = smoke("echo one; echo two >&2; exit 3", 300)
     assert (found.outcome, found.seen) == (FAILED, "exit status 3\none\ntwo")
