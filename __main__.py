@@ -13,6 +13,7 @@ import secrets
 import signal
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pulumi
@@ -21,7 +22,7 @@ from pulumi.runtime.config import CONFIG
 from components import baking, outputs
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
-from pipeline import visible
+from pipeline import sourcescan, visible
 from pipeline.baking import leftovers
 from pipeline.catalog import Catalog
 from pipeline.channels import words
@@ -65,6 +66,7 @@ def program() -> None:
     """Declare the stack."""
     # pulumi.Config answers for one key at a time; a misspelt key shows only in the whole bag.
     stack = load.parse(CONFIG.get(), stack=pulumi.get_stack())
+    sourcescan.refuse_in_config(Path.cwd(), stack.stack)
     catalog = Catalog(region=stack.region, profile=stack.profile)
 
     def stands() -> Standing:

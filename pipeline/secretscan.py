@@ -1,4 +1,4 @@
-"""Looks for secrets in files. detect-secrets recognises them; here is what is looked at and what is forgiven.
+"""What a scan for secrets finds, and what of it a project's allow-list forgives.
 
 A finding names file, line and rule. The secret itself is in no finding, so it gets into no log, error or state.
 """
@@ -18,53 +18,16 @@ if TYPE_CHECKING:
 
 ALLOW_FILE = Path("packer/secrets-allowed.yaml")
 
-LARGEST_BYTES = 512 * 1024
-"""Larger files are no configuration."""
-
-RULES = (
-    "ArtifactoryDetector",
-    "AWSKeyDetector",
-    "AzureStorageKeyDetector",
-    "BasicAuthDetector",
-    "CloudantDetector",
-    "DiscordBotTokenDetector",
-    "GitHubTokenDetector",
-    "GitLabTokenDetector",
-    "IbmCloudIamDetector",
-    "JwtTokenDetector",
-    "MailchimpDetector",
-    "NpmDetector",
-    "OpenAIDetector",
-    "PrivateKeyDetector",
-    "PypiTokenDetector",
-    "SendGridDetector",
-    "SlackDetector",
-    "SoftlayerDetector",
-    "SquareOAuthDetector",
-    "StripeDetector",
-    "TelegramBotTokenDetector",
-    "TwilioKeyDetector",
-)
-"""Rules that go by a secret's own form: detect-secrets' names."""
-
-SOURCE_RULES = (*RULES, "KeywordDetector")
-"""For what people write: also values of keys called password, secret, token …"""
-
 FORMER = {
-    "aws-access-key": "aws-access-token",
-    "basic-auth-credentials": "basic-auth",
-    "github-token": "github-pat",
-    "gitlab-token": "gitlab-pat",
-    "json-web-token": "jwt",
-    "slack-token": "slack-bot-token",
+    "aws-access-key": ("aws-access-token",),
+    "basic-auth-credentials": ("basic-auth",),
+    "github-token": ("github-pat",),
+    "gitlab-token": ("gitlab-pat",),
+    "json-web-token": ("jwt",),
+    "secret-keyword": ("generic-api-key", "password"),
+    "slack-token": ("slack-bot-token",),
 }
-"""Names that allow-lists may still have, and what the scan of machines calls these rules now."""
-
-_FILTERS = (
-    "detect_secrets.filters.heuristic.is_templated_secret",
-    "detect_secrets.filters.heuristic.is_indirect_reference",
-    "detect_secrets.filters.heuristic.is_not_alphanumeric_string",
-)
+"""Names that allow-lists may still have, and what these rules are called now."""
 
 
 @dataclass(frozen=True, order=True)
@@ -74,7 +37,7 @@ class Finding:
     Attributes:
         file: Its path, relative to what was scanned.
         line: Line number, from 1; 0 for a finding about the whole file.
-        rule: What was recognised, such as ``Private Key``.
+        rule: What was recognised, such as ``private-key``.
     """
 
     file: str
@@ -101,42 +64,6 @@ class Allowed:
     reason: str
 
 
-def scan(root: Path, files: Sequence[Path], *, rules: Sequence[str] = RULES) -> list[Finding]:
-    """Findings in files below `root`.
-
-    Not for several threads at once: detect-secrets keeps its settings in globals.
-    """
-    from detect_secrets.core.scan import scan_file  # noqa: PLC0415 - only a scan pays for it
-    from detect_secrets.settings import transient_settings  # noqa: PLC0415
-
-    settings = {
-        "plugins_used": [{"name": name} for name in rules],
-        "filters_used": [{"path": path} for path in _FILTERS],
-    }
-    found = set()
-    with transient_settings(settings):
-        for path in files:
-            name = path.relative_to(root).as_posix()
-            found |= {Finding(name, secret.line_number, secret.type) for secret in scan_file(str(path))}
-    return sorted(found)
-
-
-def scan_sources(folder: Path, allowed: Sequence[Allowed]) -> list[Finding]:
-    """Findings in what an image is made from: template, playbook, roles, scripts."""
-    files = [path for path in sorted(folder.rglob("*")) if _is_source(path, folder)]
-    return forgive(scan(folder, files, rules=SOURCE_RULES), allowed)
-
-
-def _is_source(path: Path, folder: Path) -> bool:
-    parts = path.relative_to(folder).parts
-    return (
-        path.is_file()
-        and parts[0] != "checks"
-        and not any(part.startswith(".") or part == "__pycache__" for part in parts)
-        and path.stat().st_size <= LARGEST_BYTES
-    )
-
-
 def forgive(findings: Sequence[Finding], allowed: Sequence[Allowed]) -> list[Finding]:
     """Those findings that no entry of the allow-list covers."""
     return [finding for finding in findings if not any(_covers(entry, finding) for entry in allowed)]
@@ -144,7 +71,7 @@ def forgive(findings: Sequence[Finding], allowed: Sequence[Allowed]) -> list[Fin
 
 def _covers(entry: Allowed, finding: Finding) -> bool:
     named = slug(entry.rule)
-    rules = {named, FORMER.get(named, named)}
+    rules = (named, *FORMER.get(named, ()))
     return slug(finding.rule) in rules and fnmatch.fnmatchcase(finding.file, entry.file)
 
 

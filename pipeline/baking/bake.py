@@ -6,7 +6,7 @@ import subprocess
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from pipeline import secretscan
+from pipeline import secretscan, sourcescan
 from pipeline.baking import packer, source
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
@@ -127,7 +127,7 @@ def _refuse_secrets() -> None:
     Raises:
         PipelineError: There are some; it names file, line and rule, and not the secret.
     """
-    findings = secretscan.scan_sources(source.TEMPLATE, secretscan.read_allowed())
+    findings = sourcescan.scan_sources(source.TEMPLATE, secretscan.read_allowed())
     if findings:
         raise PipelineError(
             "there is a secret in what would be baked; nothing has been started",

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.baking.sources import source_files
 from pipeline.baking.variables import ACCESS_FILE
 
 if TYPE_CHECKING:
@@ -80,16 +81,6 @@ def ingredients(
 
 def _content_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Relative name and path of each file that shapes the image, in a fixed order."""
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    for name in sorted(found):
-        parts = name.split("/")
-        if name == ACCESS_FILE or name in (*OUTPUT_FILES, *JUDGES) or parts[0] == CHECKS_FOLDER:
-            continue
-        if any(_is_dropping(part) for part in parts):
-            continue
-        yield name, found[name]
-
-
-def _is_dropping(part: str) -> bool:
-    """Whether an editor, an interpreter or an operating system left this."""
-    return part.startswith(".") or part == "__pycache__" or part.endswith(("~", ".pyc", ".retry", ".swp"))
+    for name, path in source_files(folder):
+        if name not in (ACCESS_FILE, *OUTPUT_FILES, *JUDGES) and not name.startswith(f"{CHECKS_FOLDER}/"):
+            yield name, path

@@ -6,31 +6,40 @@ signed RPM packages, pip's RECORD of what came from an index. Everything else is
 
 Output: a zlib stream of frames. A frame is one line of JSON, followed by as many bytes as its key `data` gives.
 `file` begins a file (path without the first slash, size in bytes, first bytes in hexadecimal digits, whether its
-content is binary), `data` continues it, `progress` gives numbers, `end` is last. Text is sent as it is, UTF-16 as
-UTF-8, of a binary file only what can be read. Memory stays the same for any number and size of files.
+content is binary, whether it is a member of an archive), `data` continues it, `progress` gives numbers, `end` is
+last. Text is sent as it is, UTF-16 as UTF-8, of a binary file only what can be read, of an archive its members.
+Memory stays the same for any number and size of files.
 """
 
 from __future__ import annotations
 
 import base64
+import bz2
 import codecs
 import csv
+import gzip
 import hashlib
+import io
 import json
+import lzma
 import os
 import re
 import stat
 import struct
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
+import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
+    from typing import Any, BinaryIO
 
 CHUNK = 1 << 20
 HEAD = 512
@@ -61,6 +70,17 @@ RPM_FORMAT = (
 MADE_AT_BOOT = re.compile(
     rb"/etc/ssh/ssh_host_[^/]+_key(\.pub)?$|/(var/)?tmp/systemd-private-|/tmp/\.[^/]*-unix(/|$)"
 )
+DEEPEST = 4
+"""Archives within archives that are opened; what is deeper is read as it is."""
+
+AR_HEADER = 60  # ar(5)
+GIT_OBJECT = re.compile(r"/objects/[0-9a-f]{2}/[0-9a-f]{38,62}$")
+GIT_OFFSET_DELTA, GIT_NAMED_DELTA = 6, 7  # gitformat-pack(5)
+
+BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, IndexError, zlib.error, lzma.LZMAError,
+          tarfile.TarError, zipfile.BadZipFile)  # fmt: skip
+"""What the readers of archives raise for one that is damaged, encrypted, or of a kind they do not know."""
+
 READABLE = re.compile(rb"[\t\x20-\x7e]{6,}|(?:[\x20-\x7e]\x00){6,}")
 
 
@@ -235,17 +255,217 @@ class Sender:
         self._out.write(self._zip.flush(how))
         self._out.flush()
 
+    def end(self, files: int, owned: int, unreadable: list[str]) -> None:
+        """The last frame."""
+        self.frame({"end": files, "owned": owned, "unreadable": unreadable})
+        self.flush(zlib.Z_FINISH)
+
     def file(self, path: str, name: str) -> None:
         """One file, in pieces."""
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             first = file.read(CHUNK)
-            wide = encoding(first)
-            binary = wide is None and b"\0" in first
-            self.frame({"file": name, "size": size, "head": first[:HEAD].hex(), "binary": binary})
-            for piece in texts(pieces(file, first), wide, binary=binary):
-                if piece:
-                    self.frame({"data": len(piece)}, piece)
+            self._content(name, size, pieces(file, first), file, 0)
+
+    def _content(self, name: str, size: int, chunks: Iterator[bytes], file: BinaryIO, depth: int) -> None:
+        first = next(chunks, b"")
+        wide = encoding(first)
+        binary = wide is None and b"\0" in first
+        self.frame(
+            {"file": name, "size": size, "head": first[:HEAD].hex(), "binary": binary, "inside": depth > 0}
+        )
+        chunks = chain([first], chunks)
+        opened = members(name, first, file) if depth < DEEPEST else None
+        if opened is not None:
+            try:
+                self._members(name, opened, depth + 1)
+            except BROKEN:
+                # What of it can be read as it is may still hold something; of a member, its beginning.
+                self.frame({"file": name, "size": size, "head": "", "binary": True, "inside": True})
+                chunks, binary = iter([first]), True
+                if depth == 0:
+                    file.seek(0)
+                    chunks = rest(file, b"")
+            else:
+                return
+        for piece in texts(chunks, wide, binary=binary):
+            if piece:
+                self.frame({"data": len(piece)}, piece)
+
+    def _members(self, name: str, opened: Iterator[tuple[str, int, BinaryIO]], depth: int) -> None:
+        for inner, size, member in opened:
+            place = "/".join(part for part in inner.split("/") if part not in {"", ".", ".."})
+            within = f"{name}!/{place}" if place else name
+            self._content(within, size, rest(member, b""), member, depth)
+
+
+def rest(file: BinaryIO, first: bytes) -> Iterator[bytes]:
+    """A stream's content, of which the first piece was read already."""
+    if first:
+        yield first
+    for chunk in iter(lambda: file.read(CHUNK), b""):
+        yield chunk
+
+
+class Joined(io.RawIOBase):
+    """Some bytes that were read already, and the stream that they are of.
+
+    Args:
+        chunks: The pieces.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes."""
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._left = bytes(chunk)
+        part, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def members(name: str, first: bytes, file: BinaryIO) -> Iterator[tuple[str, int, BinaryIO]] | None:
+    """Name, size and content of what an archive holds, or None for a file that is none."""
+    stream = io.BufferedReader(Joined(rest(file, first)))
+    reader: Any = None
+    if first[:3] == b"\x1f\x8b\x08":
+        reader = gzip.GzipFile(fileobj=stream)
+    elif re.match(rb"BZh[1-9]1AY&SY", first):
+        reader = bz2.BZ2File(stream)
+    elif first[:6] == b"\xfd7zXZ\0":
+        reader = lzma.LZMAFile(stream)  # noqa: SIM115 - as long as its stream
+    elif GIT_OBJECT.search("/" + name) and first[:1] == b"\x78":
+        reader = io.BufferedReader(Joined(inflated(rest(stream, b""), zlib.decompressobj())))
+    elif first[:4] == b"PACK" and name.endswith(".pack"):
+        reader = io.BufferedReader(Joined(Pack(stream).contents()))
+    if reader is not None:
+        return iter([("", 0, reader)])
+    if first[:4] == b"PK\x03\x04":
+        return zipped(file, stream)
+    if first[257:262] == b"ustar":
+        return tarred(stream)
+    return arred(stream) if first[:8] == b"!<arch>\n" else None
+
+
+def zipped(file: BinaryIO, stream: BinaryIO) -> Iterator[tuple[str, int, BinaryIO]]:
+    """A zip archive's members; it is read from its end, so that one inside another is unpacked first."""
+    with tempfile.TemporaryFile(dir="/var/tmp") as copy:
+        if not isinstance(getattr(file, "raw", None), io.FileIO):
+            for chunk in rest(stream, b""):
+                copy.write(chunk)
+            file = copy
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                if not info.filename.endswith("/"):
+                    with archive.open(info) as member:
+                        yield info.filename, info.file_size, member  # type: ignore[misc]
+
+
+def tarred(stream: BinaryIO) -> Iterator[tuple[str, int, BinaryIO]]:
+    """A tar archive's members."""
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for info in archive:
+            member = archive.extractfile(info) if info.isreg() else None
+            if member:
+                yield info.name, info.size, member  # type: ignore[misc]
+            archive.members = []  # type: ignore[attr-defined] # it would keep them all
+
+
+def arred(stream: BinaryIO) -> Iterator[tuple[str, int, BinaryIO]]:
+    """The members of an archive of ar(1), such as a Debian package."""
+    stream.read(8)
+    while True:
+        header = stream.read(AR_HEADER)
+        if len(header) < AR_HEADER:
+            return
+        left = int(header[48:58])
+        odd = left % 2
+
+        def part() -> Iterator[bytes]:
+            nonlocal left
+            while left:
+                chunk = stream.read(min(left, CHUNK))
+                if not chunk:
+                    raise EOFError
+                left -= len(chunk)
+                yield chunk
+
+        chunks = part()
+        yield (
+            header[:16].decode("ascii", "replace").strip().rstrip("/"),
+            left,
+            io.BufferedReader(Joined(chunks)),
+        )
+        for _ in chunks:
+            pass
+        stream.read(odd)
+
+
+def inflated(chunks: Iterator[bytes], unpacking: Any) -> Iterator[bytes]:
+    """What a zlib stream holds; the unpacker knows afterwards what followed it."""
+    while not unpacking.eof:
+        part = unpacking.unconsumed_tail or next(chunks, b"")
+        if not part:
+            raise EOFError
+        yield unpacking.decompress(part, CHUNK)
+
+
+class Pack:
+    """The objects of a Git pack, one after the other; of a difference, what it adds.
+
+    Args:
+        stream: The pack.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._chunks = rest(stream, b"")
+        self._left = b""
+
+    def _take(self, count: int) -> bytes:
+        while len(self._left) < count:
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                raise EOFError
+            self._left += chunk
+        taken, self._left = self._left[:count], self._left[count:]
+        return taken
+
+    def _number(self) -> int:
+        """A number's first byte; each byte but its last has the first bit set."""
+        first = byte = self._take(1)[0]
+        while byte & 0x80:
+            byte = self._take(1)[0]
+        return first
+
+    def _compressed(self) -> Iterator[bytes]:
+        left, self._left = self._left, b""
+        yield left
+        for chunk in self._chunks:
+            yield chunk
+
+    def contents(self) -> Iterator[bytes]:
+        """In pieces."""
+        for _ in range(struct.unpack(">I", self._take(12)[8:])[0]):
+            kind = self._number() >> 4 & 7
+            if kind == GIT_OFFSET_DELTA:
+                self._number()
+            elif kind == GIT_NAMED_DELTA:
+                self._take(20)
+            unpacking = zlib.decompressobj()
+            for chunk in inflated((part for part in self._compressed() if part), unpacking):
+                yield chunk
+            yield b"\0"
+            self._left = unpacking.unused_data
 
 
 def encoding(first: bytes) -> str | None:
@@ -340,8 +560,7 @@ def main(root: str) -> None:
             continue
         except OSError:
             unreadable.append(name)
-    sender.frame({"end": len(files), "owned": len(files) - count, "unreadable": unreadable[:20]})
-    sender.flush(zlib.Z_FINISH)
+    sender.end(len(files), len(files) - count, unreadable[:20])
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from pipeline.validation.machinefiles import Batch, Batches
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pipeline.secretscan import Allowed
     from pipeline.validation.access import Access
     from pipeline.validation.clones import Clone
     from pipeline.validation.deadline import Deadline
+    from pipeline.validation.machinefiles import MachineFile
 
 CHECK = "secrets"
 COLLECTOR = Path(__file__).with_name("collector.py")
@@ -49,7 +50,7 @@ def check(
         PipelineError: The files could not be read, or not in time.
     """
     started = deadline.elapsed()
-    scan = Scan(key, deadline)
+    scan = Scan(lambda file, text: structure.rules(file, text, key), deadline)
     looked_at = ""
 
     def progress(done: int, of: int) -> None:
@@ -95,12 +96,12 @@ class Scan:
     """The findings of a machine, batch by batch.
 
     Args:
-        key: The public key that its user may have.
+        rules: The names of the rules, beside gitleaks', that a file with this text breaks.
         deadline: When to give up.
     """
 
-    def __init__(self, key: str, deadline: Deadline) -> None:
-        self._key = key
+    def __init__(self, rules: Callable[[MachineFile, bytes], Iterable[str]], deadline: Deadline) -> None:
+        self._rules = rules
         self._deadline = deadline
         self.findings: set[Finding] = set()
 
@@ -111,16 +112,11 @@ class Scan:
             PipelineError: It could not be scanned.
         """
         for name, file in batch.files.items():
-            text = batch.root / name
-            content = b""
-            if text.exists():
-                with text.open("rb") as source:
-                    content = source.read(LONGEST_LOOKED_AT)
-            self.findings.update(
-                Finding(file.path, 0, rule) for rule in structure.rules(file, content, self._key)
-            )
+            with (batch.root / name).open("rb") as source:
+                content = source.read(LONGEST_LOOKED_AT)
+            self.findings.update(Finding(file.path, 0, rule) for rule in self._rules(file, content))
         first = next(iter(batch.files), None)
         for finding in gitleaks.scan(batch.root, timeout=self._deadline.remaining()):
             file = batch.files[finding.file]
-            line = finding.line + (batch.earlier if finding.file == first else 0)
+            line = finding.line - 1 + (batch.earlier if finding.file == first else 0)
             self.findings.add(Finding(file.path, 0 if file.binary else line, finding.rule))

@@ -32,12 +32,14 @@ class MachineFile:
         size: In bytes.
         head: Its first bytes.
         binary: Whether it is no text.
+        inside: Whether it is a member of an archive, whose path comes before `!/`.
     """
 
     path: str
     size: int
     head: bytes
     binary: bool
+    inside: bool
 
 
 @dataclass
@@ -58,11 +60,12 @@ class Batch:
     size: int = 0
 
     def begin(self, file: MachineFile) -> Path:
-        """Where the text of a file goes."""
+        """Where the text of a file goes: after an empty line, for gitleaks skips what begins as binary files do."""
         number = str(len(self.files))
         name = f"node_modules/{number}" if "/node_modules/" in file.path else number
         self.files[name] = file
         (self.root / name).parent.mkdir(exist_ok=True)
+        (self.root / name).write_bytes(b"\n")
         return self.root / name
 
     def append(self, target: Path, data: bytes) -> None:
@@ -184,5 +187,9 @@ def _file(frame: dict[str, Any]) -> MachineFile:
     if pure.is_absolute() or ".." in pure.parts or not path:
         raise PipelineError("the machine sent a file with a path that is none", seen=repr(path))
     return MachineFile(
-        path=path, size=int(frame["size"]), head=bytes.fromhex(frame["head"]), binary=bool(frame["binary"])
+        path=path,
+        size=int(frame["size"]),
+        head=bytes.fromhex(frame["head"]),
+        binary=bool(frame["binary"]),
+        inside=bool(frame["inside"]),
     )

@@ -35,7 +35,9 @@ CREDENTIAL_FILES = (
     "*/.azure/accessTokens.json", "*/.azure/msal_token_cache.*", "*/.pypirc", "*/.npmrc", "*/.gem/credentials",
     "*.tfstate", "*.tfstate.backup", "*/.terraform.d/credentials.tfrc.json", "*/.rclone.conf", "*/rclone.conf",
     "*/.s3cfg", "*/.boto", "*/.smbcredentials", "*/sasl_passwd", "*/munge.key", "*/chap-secrets", "*/pap-secrets",
-    "*/ipsec.secrets", "*/.ansible_vault_pass*", "*/.vault_pass*", "*/rndc.key", "/etc/apt/auth.conf",
+    "*/ipsec.secrets", "*/.ansible_vault_pass*", "*/.vault_pass*", "*/vault_pass*", "*/vault-pass*", "*/rndc.key",
+    "*/config/master.key", "*/config/credentials/*.key", "*/.config/gh/hosts.yml", "*/.config/glab-cli/config.yml",
+    "*/.msmtprc", "*/.esmtprc", "*/.fetchmailrc", "*/wallet.dat", "*/.composer/auth.json", "/etc/apt/auth.conf",
     "/etc/apt/auth.conf.d/*", "*.kdbx", "*.ovpn", "/etc/wireguard/*.conf",
 )  # fmt: skip
 """Files that exist for credentials; empty ones hold none."""
@@ -47,11 +49,18 @@ SKELETON = (
 )  # fmt: skip
 """What a home folder begins with; authorized_keys have a rule of their own."""
 
-HISTORIES = (".bash_history", ".zsh_history", ".ash_history", ".python_history", ".lesshst", ".mysql_history")
+HISTORIES = re.compile(r"\.\w+_history|fish_history|\.lesshst|\.histfile")
+
+
+def kind(file: MachineFile) -> Iterator[str]:
+    """Names of the rules that a file breaks wherever it is."""
+    yield from sorted({rule for rule, magic in MAGIC if magic.match(file.head)})
+    if file.size and any(fnmatch.fnmatchcase("/" + file.path, form) for form in CREDENTIAL_FILES):
+        yield "Netrc" if PurePosixPath(file.path).name == ".netrc" else "Credential File"
 
 
 def rules(file: MachineFile, text: bytes, key: str) -> Iterator[str]:
-    """Names of the rules that a file breaks.
+    """Names of the rules that a file of a machine breaks.
 
     Args:
         file: The file.
@@ -59,10 +68,10 @@ def rules(file: MachineFile, text: bytes, key: str) -> Iterator[str]:
         key: The public key that the instance's user may have, as authorized_keys has it.
     """
     name = PurePosixPath(file.path)
-    yield from sorted({rule for rule, magic in MAGIC if magic.match(file.head)})
-    if file.size and any(fnmatch.fnmatchcase("/" + file.path, form) for form in CREDENTIAL_FILES):
-        yield "Netrc" if name.name == ".netrc" else "Credential File"
-    if name.name in HISTORIES:
+    yield from kind(file)
+    if file.inside:
+        return
+    if HISTORIES.fullmatch(name.name):
         if text.strip():
             yield "Shell History"
     elif name.name in {"authorized_keys", "authorized_keys2"}:

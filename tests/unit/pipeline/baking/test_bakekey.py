@@ -24,7 +24,10 @@ ACCESS = 'variable "region" {\n}\n\nvariable "subnet_id" {\n}\n'
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
     folder = tmp_path / "packer"
-    (folder / "ansible").mkdir(parents=True)
+    (folder / "ansible/files").mkdir(parents=True)
+    (tmp_path / "shared").mkdir()
+    (folder / "ansible/shared").symlink_to("../../shared")
+    (folder / "ansible/itself").symlink_to(".")
     (folder / "checks").mkdir()
     (folder / "variables.pkr.hcl").write_text(VARIABLES)
     (folder / "access.pkr.hcl").write_text(ACCESS)
@@ -40,7 +43,7 @@ def key(folder: Path) -> str:
 
 def test_the_same_content_elsewhere_has_the_same_key(template: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere"
-    shutil.copytree(template, other)
+    shutil.copytree(template, other, symlinks=True)
     assert key(template) == key(other)
 
 
@@ -52,8 +55,20 @@ def test_the_same_content_elsewhere_has_the_same_key(template: Path, tmp_path: P
         lambda folder: (folder / "ansible/image.yml").rename(folder / "ansible/renamed.yml"),
         lambda folder: (folder / "clean.sh").chmod(0o755),
         lambda folder: (folder / "clean.sh").unlink(),
+        lambda folder: (folder / "ansible/.vault").write_text("x"),
+        lambda folder: (folder / "ansible/files/site.conf~").write_text("x"),
+        lambda folder: (folder.parent / "shared/tasks.yml").write_text("x"),
     ],
-    ids=["content", "new file", "renamed", "made executable", "removed"],
+    ids=[
+        "content",
+        "new file",
+        "renamed",
+        "made executable",
+        "removed",
+        "a file with a dot",
+        "a file that a role may copy",
+        "a linked role",
+    ],
 )
 def test_changed_by(change: Callable[[Path], object], template: Path) -> None:
     before = key(template)
@@ -68,7 +83,6 @@ def test_changed_by(change: Callable[[Path], object], template: Path) -> None:
         "secrets-allowed.yaml",
         "access.pkr.hcl",
         "manifest.json",
-        ".hidden",
         "ansible/x.yml~",
         "a.pyc",
     ],

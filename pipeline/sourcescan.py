@@ -1,0 +1,80 @@
+"""Looks for secrets in what an image is made from and judged by: the same rules as on its machines."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import secretscan
+from pipeline.baking.sources import source_files
+from pipeline.errors import PipelineError
+from pipeline.validation import collector, structure
+from pipeline.validation.deadline import Deadline
+from pipeline.validation.imagescan import Scan
+from pipeline.validation.machinefiles import Batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pipeline.secretscan import Allowed, Finding
+
+SECONDS = 120.0
+READ_AT_ONCE = 1 << 16
+
+ENCRYPTED = re.compile(r"""(?m)^(.*\bsecure["']?\s*:|encrypt(?:ionsalt|edkey)\s*:).*$""")
+"""What Pulumi encrypted in a stack file, and how."""
+
+
+def scan_sources(folder: Path, allowed: Sequence[Allowed]) -> list[Finding]:
+    """Findings in all that a bake reads and in the checks: template, playbook, roles, scripts.
+
+    Raises:
+        PipelineError: They could not be scanned.
+    """
+    return secretscan.forgive(_scan(source_files(folder)), allowed)
+
+
+def scan_config(folder: Path, stack: str) -> list[Finding]:
+    """Findings in the files that a stack's config comes from; what is encrypted in them is none.
+
+    Raises:
+        PipelineError: They could not be scanned.
+    """
+    with tempfile.TemporaryDirectory(prefix="golden-image-") as copies:
+        files = []
+        for name in ("Pulumi.yaml", f"Pulumi.{stack}.yaml"):
+            if (folder / name).is_file():
+                text = (folder / name).read_text(encoding="utf-8", errors="replace")
+                (Path(copies) / name).write_text(ENCRYPTED.sub(r"\1", text), encoding="utf-8")
+                files.append((name, Path(copies) / name))
+        return _scan(files)
+
+
+def refuse_in_config(folder: Path, stack: str) -> None:
+    """Look for secrets in a stack's config, which a preview prints.
+
+    Raises:
+        PipelineError: There are some; it names file, line and rule, and not the secret.
+    """
+    findings = scan_config(folder, stack)
+    if findings:
+        raise PipelineError(
+            "there is a secret in the stack's config, readable for everybody who sees the repository",
+            seen="\n".join(map(str, findings)),
+            allowed="the name or ARN of a secret, which machines read at run time (instance role, secret manager)",
+            change="take it out, and rotate it if it is real",
+        )
+
+
+def _scan(files: Iterable[tuple[str, Path]]) -> list[Finding]:
+    scan = Scan(lambda file, _text: structure.kind(file), Deadline(SECONDS))
+    with tempfile.TemporaryFile() as stream:
+        sender = collector.Sender(stream)
+        for name, path in files:
+            sender.file(str(path), name)
+        sender.end(0, 0, [])
+        stream.seek(0)
+        Batches(scan.look, lambda _done, _of: None).run(iter(lambda: stream.read(READ_AT_ONCE), b""))
+    return sorted(scan.findings)
