@@ -191,13 +191,13 @@ class Gate:
 
     def _identity(self, machines: Sequence[Clone]) -> list[CheckResult]:
         script = Path(identity.SCRIPT).read_bytes()
-        found = {
-            clone.address: {
-                **identity.parse(self._as_root(clone, script, f"tell what {clone} is")),
-                **sameness.offered(clone),
-            }
-            for clone in machines
-        }
+
+        def told(clone: Clone) -> dict[str, str]:
+            said = identity.parse(self._as_root(clone, script, f"tell what {clone} is"))
+            return {**said, **sameness.offered(clone)}
+
+        with ThreadPoolExecutor(len(machines)) as pool:
+            found = dict(zip((clone.address for clone in machines), pool.map(told, machines), strict=True))
         command = f"cat {identity.BUILDER_FILE} 2>/dev/null || true\n".encode()
         builder = identity.parse(self._as_root(machines[0], command, "read the builder's identity"))
         return [

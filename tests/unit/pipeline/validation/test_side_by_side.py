@@ -1,0 +1,39 @@
+"""Four machines take as long as one: what is asked of each is asked of all at once."""
+
+import subprocess
+import threading
+from typing import Any, cast
+
+import pytest
+
+from pipeline.validation import sameness
+from pipeline.validation.clones import Clone
+from pipeline.validation.deadline import Deadline
+from pipeline.validation.gate import Gate
+
+MACHINES = [Clone(f"i-{number}", f"192.0.2.{number}") for number in range(1, 5)]
+PATIENCE = 20
+
+
+class Meeting:
+    """A way in on which no machine answers before all have been asked."""
+
+    def __init__(self) -> None:
+        self._all = threading.Barrier(len(MACHINES), timeout=PATIENCE)
+
+    def read(self, address: str, command: Any, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        if b"builder-identity 2>/dev/null" not in options["stdin"]:  # that is asked of one
+            self._all.wait()
+        return subprocess.CompletedProcess(command, 0, f"{address}  machine-id\n".encode(), b"")
+
+
+def test_identities(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sameness, "offered", lambda _clone: {})
+    monkeypatch.setattr(sameness, "files", lambda *_machines, **_options: [])
+    gate = Gate(
+        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, health_wait=5,
+        soak_seconds=0, reboot=False, access=cast("Any", Meeting()), clones=cast("Any", None),
+        deadline=Deadline(PATIENCE),
+    )  # fmt: skip
+    results = [result for result in gate._identity(MACHINES) if result.check == "identity::machine-id"]
+    assert [result.address for result in results] == [clone.address for clone in MACHINES]
