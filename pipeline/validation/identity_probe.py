@@ -16,7 +16,7 @@ import sys
 
 from pipeline.validation.collector import Owned, regular_files
 
-LARGEST = 4096
+LARGEST = 16384
 SHORTEST_WORD = 7  # of the builder's name or ids
 BUILDER = "/usr/lib/golden-image/builder-identity"
 UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
@@ -32,9 +32,28 @@ FORMS = (
 
 KEYED = re.compile(
     r"(?:machine|host|node|agent|device|server|minion|system|daemon|engine|sensor|collector|installation|install|instance)"
-    r"[\w.-]{0,12}(?:id|uuid|guid)[\"']?\s*[=:]\s*[\"']?(?:%s|[0-9a-f]{32})\b" % UUID,
+    r"[\w.-]{0,12}(?:id|uuid|guid)[\"']?\s*[=:]\s*[\"']?(?:%s|(?=[a-f]*\d)[0-9a-f]{12,64})\b"
+    r"|duid\w*\s*[=:]\s*(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}\b" % UUID,
     re.IGNORECASE,
 )
+CODE = (
+    ".js",
+    ".mjs",
+    ".ts",
+    ".map",
+    ".py",
+    ".rb",
+    ".go",
+    ".php",
+    ".java",
+    ".css",
+    ".html",
+    ".md",
+    ".sql",
+    ".sh",
+)
+"""Files in which a key with an id is somebody's example."""
+
 BARE = re.compile(
     r"(?:\A|[\"'{,\s])[\"']?(?:uuid|guid|id)[\"']?\s*[=:]\s*[\"']?(?:%s|[0-9a-f]{32})\b" % UUID, re.IGNORECASE
 )
@@ -64,8 +83,9 @@ NAMED = (
 """Identities whose form says nothing: a name, random bytes, a store."""
 
 NO_IDENTITY = re.compile(
-    r"/(boot|efi|proc|sys|run|dev)/|/etc/(machine-id|hosts|fstab|crypttab|hostname|kernel/.*|default/grub.*|mdadm/.*"
+    r"/(boot|efi|proc|sys|run|dev)/|/etc/(machine-id|machine-info|hosts|fstab|crypttab|hostname|kernel/.*|default/grub.*|mdadm/.*"
     r"|mdadm\.conf|lvm/.*|NetworkManager/system-connections/.*|sysconfig/network-scripts/.*)$|/var/lib/cloud/"
+    r"|/var/log/|/var/cache/|/var/lib/(dpkg|apt|rpm|dnf|yum)/|/var/lib/amazon/ssm/(?!Vault/)"
     r"|/(node_modules|site-packages|dist-packages|\.git|vendor|fixtures|testdata|tests?)/|/usr/share/|/usr/lib/golden-image/"
 )
 """The same on all machines by their nature (file systems, boot entries, connections), compared already, or code."""
@@ -89,7 +109,9 @@ def form(path: str, content: bytes) -> str:
                 return kind
         if ID_NAME.match(name) and re.match(r"(?=.*\d)\S{6,}$", lines[0]):
             return "an id by its name"
-    if KEYED.search(text) or (path.startswith("/var/lib/") and BARE.search(text)):
+    if not name.endswith(CODE) and (
+        KEYED.search(text) or (path.startswith("/var/lib/") and BARE.search(text))
+    ):
         return "an id under a key"
     return ""
 

@@ -40,6 +40,8 @@ IDS = {
     "etc/popularity-contest.conf": b'MY_HOSTID="%s"\n' % HEX.encode(),
     "var/lib/dhcpcd/duid": b"00:01:00:01:2a:2b:2c:2d:0a:00:00:00:00:01\n",
     "var/lib/glusterd/glusterd.info": b"UUID=%s\n" % ID.encode(),
+    "etc/agent.json": b'{"agent_id": "7f3a99b1c2d3e4f5", "port": 1}' + b" " * 9000,
+    "etc/systemd/networkd.conf.d/10.conf": b"[DHCPv4]\nDUIDRawData=00:00:ab:11:f9:2a:c2:77:29:f9\n",
     "srv/agent/node": b"i-0123456789abcdef0\n",
 }
 NO_IDS = {
@@ -53,6 +55,10 @@ NO_IDS = {
     "etc/app/cluster": b"prod-eu-1",
     "etc/app/port": b"8080",
     "var/lib/cloud/data/previous-instance-id": b"NO_PREVIOUS_INSTANCE_ID",
+    "srv/app/agent.js": b"const agentId = '%s'" % ID.encode(),
+    "etc/machine-info": b"KERNEL_INSTALL_MACHINE_ID=%s\n" % HEX.encode(),
+    "var/lib/amazon/ssm/i-0123456789abcdef0/state": b"i-0123456789abcdef0",
+    "etc/app/hosts.yaml": b"host_id: localhost\nserver_id: 1\nnode_id: cafe\n",
     "srv/app/.next/BUILD_ID": b"k3Jd9xQ2mZ7pLr4vT8nC6",
     "etc/app/cluster-id": b"prod-eu-1-0017",
     "opt/app/SHA256": HEX.encode() * 2,
