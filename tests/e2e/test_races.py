@@ -31,6 +31,9 @@ POINTER = f"/golden-image/{ROLE}/{CHANNEL}"
 OF_A_REMOVAL, OF_A_FIRST = 8, 18
 """How many calls a `pulumi destroy` makes at least, and the first update of a stack."""
 
+BEFORE_THE_WRITE, AFTER_THE_WRITE = range(3, 7), range(8, 20)
+"""Numbers of a promotion's calls: from its look at the pointer to its write, and from there to its last tag."""
+
 KINDS = ("confirmed", "no pointer", "copied state", "pinned", "removal", "by hand", "made anew")
 """How two come to move one channel: a person has confirmed that the other may replace what is there; there is no
 pointer; the same stack in two places, with a state each; the other pins what is there already; the owner removes its
@@ -69,8 +72,10 @@ class Race:
         return cls(
             kind=kind,
             first=first,
-            held=chance.randrange(calls),
-            pause=None if kind in HANDS else chance.choice((None, chance.randrange(CALLS))),
+            held=chance.choice(chance.choice((range(calls), BEFORE_THE_WRITE))),
+            pause=None
+            if kind in HANDS
+            else chance.choice(chance.choice(([None], AFTER_THE_WRITE, range(CALLS)))),
             winner=OTHER if kind == "removal" else chance.choice((OWNER, OTHER)),
         )
 
