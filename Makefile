@@ -50,7 +50,7 @@ e2e: setup ## Only the end-to-end tests
 sweep: setup ## Strike each call of a promotion with each fault, kill it there, race it, and delay it (needs root; 40 min)
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@GOLDEN_IMAGE_SEEDS=50 GOLDEN_IMAGE_SWEEP=all GOLDEN_IMAGE_RACES=50 python -m pytest -p tests.e2e.tally \
-	  --numprocesses 3 --dist loadgroup --no-loadscope-reorder \
+	  --numprocesses 3 --dist load --maxschedchunk 1 \
 	  tests/e2e/test_manners.py tests/e2e/test_sweep.py tests/e2e/test_races.py
 
 oldest: ## Bakes, failed and interrupted ones, with the oldest Pulumi, Packer and plugins that will do (needs root)
