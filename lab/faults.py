@@ -103,15 +103,15 @@ class Faults:
 
 def refusal(fault: Fault, action: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
     """What a rule answers in place of the call, in the words of the protocol that was asked in."""
-    told = f"the lab was told to answer {action} so"
+    text = f"a rule of the lab answers {action} so"
     if fault.kind == "html":
-        page = f"<!DOCTYPE html><html><head><meta charset=utf-8></head><body>{told}<br></body></html>"
+        page = f"<!DOCTYPE html><html><head><meta charset=utf-8></head><body>{text}<br></body></html>"
         return ["200 OK", [("Content-Type", "text/html")]], [page.encode()]
     if fault.kind == "throttled":
         # EC2's code and status, then those of services that speak JSON.
         code, status = ("ThrottlingException", 400) if json_protocol else ("RequestLimitExceeded", 503)
-        return error(code, told, status=status, json_protocol=json_protocol)
-    return error(fault.code, told, status=fault.status, json_protocol=json_protocol)
+        return error(code, text, status=status, json_protocol=json_protocol)
+    return error(fault.code, text, status=fault.status, json_protocol=json_protocol)
 
 
 def cut(answer: tuple[list[Any], list[bytes]]) -> tuple[list[Any], list[bytes]]:

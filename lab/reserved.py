@@ -25,7 +25,7 @@ def own(settings: LabSettings, *, wait: bool) -> Iterator[None]:
 
     Args:
         settings: The lab.
-        wait: For the end of whoever has it; else that is an error.
+        wait: Until it is free; else that is an error.
 
     Raises:
         LabError: Somebody else has it, or it is up; it did not start; something of it is left on this host.

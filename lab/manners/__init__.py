@@ -59,13 +59,13 @@ class Choice:
         unknown = sorted(asked - set(NAMES))
         if unknown:
             raise LabError(
-                f"there is no manner called {', '.join(unknown)}",
-                hint=f"those that there are: {', '.join(NAMES)}",
+                f"the lab does not know the manner {', '.join(unknown)}",
+                hint=f"it knows {', '.join(NAMES)}",
             )
         choice = cls(**{**values, "names": names})
         if choice.pace not in PACES:
             raise LabError(
-                f"there is no pace called {choice.pace!r}", hint=f"it is one of {', '.join(PACES)}"
+                f"the lab does not know the pace {choice.pace!r}", hint=f"it knows {', '.join(PACES)}"
             )
         return choice
 

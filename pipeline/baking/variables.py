@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.visible import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,8 +47,6 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \S+")
 """How the Pulumi CLI hands on a date that stands in a stack file without quotes (Go's time.Time.String)."""
 
 PRIVATE_INTERFACES = ("private_ip", "private_dns")
-
-SHOWN_LENGTH = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,22 +119,22 @@ def _not_settable(name: str, value: object, settable: list[str], where: str) -> 
     if name in ELSEWHERE:
         return PipelineError(
             f"{name} cannot be set in bake.variables: it follows {ELSEWHERE[name]}",
-            seen=f"{name}: {_shown(value)}",
+            seen=f"{name}: {quoted(value)}",
             allowed=f"the value in {ELSEWHERE[name]}, and nothing here",
             change=where,
         )
     if name in FACTS:
         return PipelineError(
             f"{name} cannot be set in bake.variables: each bake sets it",
-            seen=f"{name}: {_shown(value)}",
+            seen=f"{name}: {quoted(value)}",
             allowed=", ".join(settable),
             change=where,
         )
     near = difflib.get_close_matches(name, settable, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return PipelineError(
-        f"the template does not have the variable {_shown(name)}{hint}",
-        seen=f"{_shown(name)}: {_shown(value)}",
+        f"the template does not have the variable {quoted(name)}{hint}",
+        seen=f"{quoted(name)}: {quoted(value)}",
         allowed=", ".join(settable),
         change=where,
     )
@@ -147,7 +146,7 @@ def _check(name: str, value: Any, declared: str, where: str) -> None:
         quotes = declared == "string" and isinstance(value, (int, float))
         raise PipelineError(
             f"bake.variables.{name} is not a {declared}",
-            seen=f"{_shown(value)}" + (", a number or a flag to YAML" if quotes else ""),
+            seen=f"{quoted(value)}" + (", a number or a flag to YAML" if quotes else ""),
             allowed=_WORDS.get(declared, f"a {declared}, as packer/ declares it"),
             change=where,
         )
@@ -163,7 +162,7 @@ def _check(name: str, value: Any, declared: str, where: str) -> None:
         if markup or _CONTROL.search(text):
             raise PipelineError(
                 f"bake.variables.{name} holds {'template markup' if markup else 'a control character'}",
-                seen=_shown(text),
+                seen=quoted(text),
                 allowed="plain text on one line, without {{, {% and {#",
                 change=where,
             )
@@ -218,9 +217,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
-
-
-def _shown(value: object) -> str:
-    """A value as one short line of ASCII: nothing in it reaches a terminal as a command."""
-    text = ascii(value)
-    return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}… ({len(text)} characters)"

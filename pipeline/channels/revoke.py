@@ -24,7 +24,7 @@ def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
     Args:
         catalog: The account.
         image_id: The image.
-        reason: Why, for whoever meets the refusal.
+        reason: Why; a refusal quotes it.
 
     Returns:
         Its descendants: images of ours that were baked from it, or from one that was. They are not revoked.

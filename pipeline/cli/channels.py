@@ -92,7 +92,7 @@ def adopt(
 def revoke(
     image: Annotated[str, typer.Argument(help="The image, ami-…")],
     *,
-    reason: Annotated[str, typer.Option(help="Why; whoever meets the refusal reads it.")],
+    reason: Annotated[str, typer.Option(help="Why; a refusal quotes it.")],
     region: Region = None,
     profile: Profile = None,
     as_json: AsJson = False,

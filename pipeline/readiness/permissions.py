@@ -68,7 +68,8 @@ def judge(
         )
     if unknown:
         yield subject.warn(
-            f"{len(unknown)} of {len(needed)} actions cannot be told, {way}:\n{_listed(unknown, needed)}",
+            f"it is not known whether {len(unknown)} of {len(needed)} actions are allowed, {way}:\n"
+            f"{_listed(unknown, needed)}",
             cause="neither the simulation nor a dry run gives an answer without a real call",
             cure="allow iam:SimulatePrincipalPolicy and iam:GetRole on the identity itself; or compare it with "
             f"iam/{policy} by hand",

@@ -30,13 +30,13 @@ def test_a_choice_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(LabError, match=r"no manner called politeness\n.*late-image-parameters"):
+    with pytest.raises(LabError, match=r"does not know the manner politeness\n.*late-image-parameters"):
         Choice.of(["politeness"])
 
 
 def test_the_pace_of_aws_has_phases_in_any_case() -> None:
     assert Choice.of({"names": [], "pace": "aws"}).names == ("pending",)
-    with pytest.raises(LabError, match=r"no pace called 'slow'\n.*lab, aws"):
+    with pytest.raises(LabError, match=r"does not know the pace 'slow'\n.*lab, aws"):
         Choice.of({"names": [], "pace": "slow"})
 
 
