@@ -1,6 +1,7 @@
 """An image is good when its machines stay so, for a while and over a reboot; a slow application may be good, too."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_services_that_die_or_start_again_and_again(bench: Workbench, good: str,
     error = refused(bench, up("13.1.0", script, soak=LIVES), good)
     assert "after-soak::stays-up::dies.service: ran before, and has ended" in error
     assert "after-soak::stays-up::loops.service: " in error
-    assert "job.service" not in error, "what does a job and ends is well"
+    assert "stays-up::job.service" not in error, "what does a job and ends is well"
     assert "after-soak::floor::disk: " in error
     assert "No space left on device" in error
     assert "failed 3 of" in error
@@ -103,11 +104,8 @@ def test_a_second_boot_that_is_not_like_the_first(bench: Workbench, good: str, u
 
 
 def test_a_machine_that_lets_nobody_in_after_a_reboot(bench: Workbench, good: str, up: Up) -> None:
-    script = unit(
-        "spoil",
-        "Type=oneshot\nExecStart=/bin/sh -c 'echo Nonsense yes >> /etc/ssh/sshd_config'",
-        before="After=ssh.service",
-    )
+    spoils = "ExecStop=/bin/sh -c 'echo Nonsense yes >> /etc/ssh/sshd_config'"
+    script = unit("spoils", f"Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n{spoils}")
     run = up("13.3.0", script)
     error = refused(bench, run, good)
     assert "did not come back after a reboot: i-" in error
@@ -124,12 +122,14 @@ def test_an_application_that_is_sick_behind_checks_that_all_skip(bench: Workbenc
     error = refused(bench, run, good)
     assert "floor::health: status 500" in error
     assert "test_health" in error
-    assert "floor::role-test: no check of role web that looks at the machine has passed" in run.output
+    assert "floor::role-test" in run.output
 
 
 def test_a_slow_application_is_accepted(bench: Workbench, up: Up) -> None:
     starter = f"Type=simple\nExecStart=/bin/sh -c 'sleep {SLOW}; systemctl start nginx'"
     run = up("13.5.0", "systemctl disable nginx\n" + unit("starter", starter), health_wait=120)
     assert run.status == 0
-    assert run.output.count("waiting for at most 120 s") == 2, "after each boot"
+    assert len(re.findall(r"floor::health: .*; waiting for at most \d+ s", run.output)) == 2, (
+        "after each boot"
+    )
     assert bench.pointer("web", "candidate") == bench.outputs("dev")["imageId"]
