@@ -62,7 +62,7 @@ MANNERS = manners.NAMES
 
 WITHOUT_MANNERS = frozenset({
     "api_faults", "bad_input", "bake", "channels", "docs", "doctor", "gate", "health", "iam", "interrupt",
-    "long_lines", "pipelines", "readme", "redhat_like", "retire", "sweep", "takeovers",
+    "long_lines", "pipelines", "races", "readme", "redhat_like", "retire", "sweep", "takeovers",
 })  # fmt: skip
 
 POLL = {"AWS_POLL_DELAY_SECONDS": "1"}
