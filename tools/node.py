@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tools import cache, packages
-from tools.say import SetupError, run, say
+from tools.say import SetupError, ready, run
 from tools.venv import PROJECT
 
 if TYPE_CHECKING:
@@ -70,15 +70,5 @@ def _install(folder: Path) -> None:
     run("installing gitlab-ci-local", ["npm", "ci"], cwd=folder, env={**os.environ, "NO_COLOR": "1"})
 
 
-def main() -> int:
-    """Install it; 1 if that is not possible."""
-    try:
-        ensure()
-    except SetupError as error:
-        say(f"error: {error}")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ready(ensure))

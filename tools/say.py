@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -38,3 +38,14 @@ def run(
         tail = "\n  ".join(done.stdout.splitlines()[-15:])
         raise SetupError(f"{what}: `{' '.join(argv)}` ended with status {done.returncode}:\n  {tail}")
     say(f"{what}: done in {time.monotonic() - started:.0f} s")
+
+
+def ready(*parts: Callable[[], object]) -> int:
+    """Set parts up, one after the other; returns the exit status: 0, or 1 after what went wrong."""
+    try:
+        for part in parts:
+            part()
+    except SetupError as error:
+        say(f"error: {error}")
+        return 1
+    return 0

@@ -13,20 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tools import packages, toolchain, venv
-from tools.say import SetupError, say
-
-
-def main() -> int:
-    """Packages, virtual environment, toolchain; returns the exit status."""
-    try:
-        packages.ensure()
-        venv.ensure()
-        toolchain.ensure()
-    except SetupError as error:
-        say(f"error: {error}")
-        return 1
-    return 0
-
+from tools.say import ready
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ready(packages.ensure, venv.ensure, toolchain.ensure))
