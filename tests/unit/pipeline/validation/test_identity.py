@@ -82,6 +82,8 @@ def test_the_script_prints_hashes_and_names(tmp_path: Path) -> None:
         "etc/ssh/ssh_host_ed25519_key.pub": "ssh-ed25519 AAAA root@one\n",
         "var/lib/cloud/data/instance-id": "i-1\n",
         "var/lib/systemd/random-seed": "seed",
+        "etc/pki/consumer/cert.pem": "cert",
+        "etc/insights-client/machine-id": "4567",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -90,7 +92,7 @@ def test_the_script_prints_hashes_and_names(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = identity.parse(done.stdout)
-    assert set(found) == {*identity.REQUIRED, "systemd random seed"}
+    assert set(found) == {*identity.REQUIRED, "systemd random seed", "rhsm consumer", "insights machine-id"}
     assert all(len(value) == 64 for value in found.values())
 
 
