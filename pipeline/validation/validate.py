@@ -175,7 +175,7 @@ def _come_up(clone: Clone, clones: Clones, access: Access, deadline: Deadline) -
 def _judge(
     found: Sequence[CheckResult], machines: Sequence[Clone], clones: Clones, access: Access, *, image_id: str
 ) -> None:
-    """Raise unless all checks passed, and each machine had some.
+    """Raise unless all checks passed. Each machine had some: the gate's own floor has results for each.
 
     Raises:
         PipelineError: With the number of failures; their table goes to stderr.
@@ -193,24 +193,13 @@ def _judge(
             f"{image_id} failed {len(failed)} of {len(found)} checks ({completeness.counts(found)}): "
             f"{', '.join(names)}",
             seen="\n".join(show.line(result, machines) for result in show.ordered(failed)[:SHOWN_LINES]),
-            allowed="an image that passes every check in packer/checks/",
+            allowed="an image that passes every check in packer/checks/, and the gate's own",
             change="\n".join(
                 [
                     *(f"{known.cause}: {known.cure}" for known in causes),
                     "then `pulumi up`; the machines stay for a look and stop by themselves",
                 ]
             ),
-        )
-    unproven = [
-        clone
-        for clone in machines
-        if not any(result.address == clone.address and result.outcome == results.PASSED for result in found)
-    ]
-    if unproven:
-        raise PipelineError(
-            f"no check ran on {', '.join(map(str, unproven))}",
-            allowed="at least one check that looks at the machine (takes the fixture `host`)",
-            change="packer/checks/",
         )
 
 
