@@ -43,7 +43,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(Gate, "_identity", lambda self, machines: [])
     monkeypatch.setattr(Gate, "later", lambda self, machines, found: None)
     monkeypatch.setattr(imagescan, "check", lambda clone, **options: [result("secrets::file-system", clone)])
-    monkeypatch.setattr(accounts, "check", lambda clone, **options: [])
+    monkeypatch.setattr(accounts, "check", lambda clone, **options: [result("accounts::password", clone)])
     monkeypatch.setattr(floor, "check", lambda clone, **options: [result("floor::ssh", clone)])
     original = report.write
     monkeypatch.setattr(report, "write", lambda facts, found, ids: original(facts, found, ids, tmp_path))
@@ -85,8 +85,8 @@ def test_a_good_image(
     written = reports(plan)
     assert [one["outcome"] for one in written] == [PASSED]
     assert verdict["validatedAt"] == written[0]["validatedAt"]
-    assert verdict["checks"] == len(written[0]["checks"]) == 7
-    assert "7 passed on 2 machines" in capsys.readouterr().err
+    assert verdict["checks"] == len(written[0]["checks"]) == 8
+    assert "8 passed on 2 machines" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("outcome", [FAILED, SKIPPED])
@@ -96,7 +96,7 @@ def test_one_that_failed_or_proved_nothing(
     let_checks_be(monkeypatch, outcome)
     with pytest.raises(PipelineError, match="test_health") as caught:
         validate.run(plan)
-    assert "(3 passed, 4 failed)" in caught.value.what
+    assert "(4 passed, 4 failed)" in caught.value.what
     assert [one["outcome"] for one in reports(plan)] == [FAILED]
 
 
@@ -106,7 +106,7 @@ def test_a_skip_that_is_allowed_is_counted_as_one(
     let_checks_be(monkeypatch, SKIPPED)
     allowed = {"allowedSkips": {"test_web.py::test_health": "no web server"}, "smokeTest": "true"}
     validate.run({**plan, **allowed})
-    assert "6 passed, 2 skipped on 2 machines" in capsys.readouterr().err
+    assert "7 passed, 2 skipped on 2 machines" in capsys.readouterr().err
 
 
 def test_what_could_not_be_run_keeps_the_other_results(
@@ -119,4 +119,8 @@ def test_what_could_not_be_run_keeps_the_other_results(
     with pytest.raises(PipelineError, match="did not end within 60 s"):
         validate.run(plan)
     (written,) = reports(plan)
-    assert [check["check"] for check in written["checks"]] == ["validation", "secrets::file-system"]
+    assert [check["check"] for check in written["checks"]] == [
+        "validation",
+        "accounts::password",
+        "secrets::file-system",
+    ]
