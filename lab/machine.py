@@ -178,7 +178,7 @@ class Machine:
         while (process := self._process) is not None:
             cgroups.kill(self._cgroup, spare=process.pid if time.monotonic() < deadline else None)
             time.sleep(POLL_SECONDS)
-        if self._watch is not None:
+        if self._watch is not None and self._watch is not threading.current_thread():
             self._watch.join()
 
     def reboot(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from lab import environment, keeper, leftovers, reserved
+from lab import environment, keeper, leftovers, manners, reserved
 from lab import settings as lab_settings
 from lab.settings import LabSettings
 from lab.workbench import PROJECT
@@ -90,6 +90,40 @@ def test_a_crash_leaves_nothing_that_the_next_start_does_not_clear(place: LabSet
     assert "was up already" not in again.stdout
     assert lab_command("down", name=NAME).returncode == 0
     assert status()[0] == 3
+
+
+def test_a_lab_with_manners_that_crashes_in_the_middle_of_a_phase_ends_it_at_the_next_start(
+    place: LabSettings,
+) -> None:
+    assert lab_command("up", "--manners", "--pace", "aws", name=NAME).returncode == 0
+    ec2 = environment.client(place, "ec2", environment.KEY)
+    onlooker = environment.client(place, "ec2", environment.ONLOOKER)
+
+    def states() -> dict[str, str]:
+        found = onlooker.describe_instances()["Reservations"]
+        return {one["InstanceId"]: one["State"]["Name"] for each in found for one in each["Instances"]}
+
+    source = onlooker.describe_images(Filters=[{"Name": "name", "Values": ["*-lab"]}])["Images"][0]["ImageId"]
+
+    def start() -> dict[str, Any]:
+        launched = ec2.run_instances(ImageId=source, InstanceType="t3.micro", MinCount=1, MaxCount=1)
+        instance: dict[str, Any] = launched["Instances"][0]
+        return instance
+
+    ending = start()
+    until(lambda: states()[ending["InstanceId"]] == "running")
+    ec2.terminate_instances(InstanceIds=[ending["InstanceId"]])
+    starting = start()
+    assert starting["PrivateIpAddress"] != ending["PrivateIpAddress"], "it is not free yet"
+    crash = processes()
+    for process in crash:
+        process.kill()
+    psutil.wait_procs(crash, timeout=300)
+    assert lab_command("up", name=NAME).returncode == 0
+    assert status()[1]["manners"] == list(manners.NAMES)
+    assert states() == {ending["InstanceId"]: "terminated", starting["InstanceId"]: "running"}
+    assert [path.name for path in place.machines_dir.iterdir() if path.is_dir()] == [starting["InstanceId"]]
+    assert start()["PrivateIpAddress"] == ending["PrivateIpAddress"]
 
 
 def test_a_port_that_is_taken(place: LabSettings) -> None:

@@ -159,10 +159,12 @@ def test_a_machine_whose_keeper_on_the_host_was_killed_is_off(
 
 @pytest.mark.parametrize(("behaviour", "end"), [("stop", "stopped"), ("terminate", "terminated")])
 def test_a_shutdown_from_inside_shows_outside(
-    ec2: Any, launch: Callable[..., dict[str, Any]], behaviour: str, end: str
+    lab: LabSettings, ec2: Any, launch: Callable[..., dict[str, Any]], behaviour: str, end: str
 ) -> None:
     instance = launch(UserData="#!/bin/sh\nsystemctl poweroff\n", InstanceInitiatedShutdownBehavior=behaviour)
     until(lambda: state(ec2, instance) == end)
+    disk = lab.machines_dir / instance["InstanceId"]
+    until(lambda: disk.exists() is (end == "stopped"))
     assert not answers(instance)
 
 
