@@ -130,7 +130,7 @@ class Channel:
         paused = [] if race.pause is None else [rule(second, "hold", race.pause)]
         first.bench.set_faults(rule(first, "hold", race.held), *paused)
         with first.moving(*argv[first]) as one:
-            assert one.until(1), "there is no call of that number"
+            assert one.until(1), f"there is no call of that number: {one.end().output}"
             with second.moving(*argv[second]) as two:
                 waits = bool(paused) and two.until(2)
                 ended = {} if waits else {second: two.end()}
@@ -209,7 +209,7 @@ def test_a_hand_in_between(channel: Channel, race: Race, record_property: Any) -
     owner.ask_for(wanted)
     bench.set_faults(rule(owner, "hold", race.held))
     with owner.moving() as moving:
-        assert moving.until(1), "there is no call of that number"
+        assert moving.until(1), f"there is no call of that number: {moving.end().output}"
         channel.write(theirs, anew=race.kind == "made anew")
         bench.set_faults()
         run = moving.end()
