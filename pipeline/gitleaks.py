@@ -14,23 +14,25 @@ from pipeline.errors import PipelineError
 from pipeline.secretscan import Finding
 
 RULES = Path(__file__).with_name("gitleaks.toml")
+NPM_RULES = Path(__file__).with_name("gitleaks-npm.toml")
 TOOLS = Path(".tools/bin")
 """Where the project's set-up puts it."""
 
 REDACTION_SECONDS = 60.0
 
 
-def scan(root: Path, *, timeout: float) -> list[Finding]:
+def scan(root: Path, *, timeout: float, rules: Path = RULES) -> list[Finding]:
     """Findings in all files below `root`.
 
     Args:
         root: The folder.
         timeout: In seconds.
+        rules: Gitleaks' configuration.
 
     Raises:
         PipelineError: Gitleaks is not there, fails, or does not end in time.
     """
-    found = _run(["dir", str(root), "--redact"], "", timeout)
+    found = _run(["dir", str(root), "--redact"], "", timeout, rules)
     return [
         Finding(os.path.relpath(entry["File"], root), int(entry["StartLine"]), str(entry["RuleID"]))
         for entry in found
@@ -68,11 +70,11 @@ def command() -> str:
     return str(Path(found).absolute())
 
 
-def _run(words: list[str], text: str, timeout: float) -> list[dict[str, Any]]:
+def _run(words: list[str], text: str, timeout: float, rules: Path = RULES) -> list[dict[str, Any]]:
     program = command()
     with tempfile.TemporaryDirectory(prefix="golden-image-") as folder:
         argv = [
-            program, *words, f"--config={RULES}", f"--gitleaks-ignore-path={folder}",
+            program, *words, f"--config={rules}", f"--gitleaks-ignore-path={folder}",
             "--ignore-gitleaks-allow", "--no-banner", "--no-color", "--log-level=error",
             "--exit-code=0", "--report-format=json", "--report-path=-",
         ]  # fmt: skip

@@ -5,6 +5,7 @@ Looked at is every file of its disk that no package owns as it brought it (`coll
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,11 @@ from pipeline.errors import PipelineError
 from pipeline.secretscan import Finding
 from pipeline.validation import structure
 from pipeline.validation.clones import say
-from pipeline.validation.machinefiles import Batch, Batches
+from pipeline.validation.machinefiles import NPM, Batch, Batches
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pipeline.secretscan import Allowed
     from pipeline.validation.access import Access
@@ -116,7 +117,14 @@ class Scan:
                 content = source.read(LONGEST_LOOKED_AT)
             self.findings.update(Finding(file.path, 0, rule) for rule in self._rules(file, content))
         first = next(iter(batch.files), None)
-        for finding in gitleaks.scan(batch.root, timeout=self._deadline.remaining()):
+        for finding in self._recognised(batch):
             file = batch.files[finding.file]
             line = finding.line - 1 + (batch.earlier if finding.file == first else 0)
             self.findings.add(Finding(file.path, 0 if file.binary else line, finding.rule))
+
+    def _recognised(self, batch: Batch) -> Iterator[Finding]:
+        yield from gitleaks.scan(batch.root, timeout=self._deadline.remaining())
+        npm = batch.root / NPM
+        if npm.exists():
+            for found in gitleaks.scan(npm, timeout=self._deadline.remaining(), rules=gitleaks.NPM_RULES):
+                yield replace(found, file=f"{NPM}/{found.file}")

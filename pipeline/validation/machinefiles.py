@@ -19,6 +19,9 @@ BATCH_FILES = 5_000
 STEP_BYTES = 1 << 20
 """How much is unpacked at once."""
 
+NPM = "npm-installed"
+"""The folder of what npm installed, which gitleaks.toml names too."""
+
 OVERLAP_BYTES = 4096
 """What a file's next part repeats of the one before, so that no secret is cut in two."""
 
@@ -47,8 +50,8 @@ class Batch:
     """Some of the files, below a folder that lives as long as the batch is looked at.
 
     Attributes:
-        root: The folder. A file's text has a number for a name, so that no rule lets it pass for its path; only what
-            npm installed is known as such.
+        root: The folder. A file's text has a number for a name, so that no rule lets it pass for its path; what npm
+            installed is in a folder of its own.
         files: Name below the folder to what it is of.
         earlier: The number of lines that earlier batches had of the first file, if it goes on here.
         size: In bytes.
@@ -62,7 +65,7 @@ class Batch:
     def begin(self, file: MachineFile) -> Path:
         """Where the text of a file goes: after an empty line, for gitleaks skips what begins as binary files do."""
         number = str(len(self.files))
-        name = f"node_modules/{number}" if "/node_modules/" in file.path else number
+        name = f"{NPM}/{number}" if "/node_modules/" in file.path else number
         self.files[name] = file
         (self.root / name).parent.mkdir(exist_ok=True)
         (self.root / name).write_bytes(b"\n")

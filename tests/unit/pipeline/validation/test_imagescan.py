@@ -122,6 +122,27 @@ def test_what_a_machine_may_have(tmp_path: Path) -> None:
     assert findings(tmp_path) == set()
 
 
+def test_what_npm_installed_has_examples_and_no_keys(tmp_path: Path) -> None:
+    folder = "srv/app/node_modules/thing"
+    fill(
+        tmp_path,
+        {
+            f"{folder}/README.md": "postgres://user:h7Rk2pQ9zL@example.org\npassword: 'h7Rk2pQ9zL'\n",
+            f"{folder}/index.js": f'module.exports = "{TOKEN}"\n',
+            f"{folder}/key.txt": PEM + BODY + "\n-----END RSA " + "PRIVATE KEY-----\n",
+        },
+    )
+    assert findings(tmp_path) == {
+        ("aws-access-token", f"{folder}/index.js"),
+        ("private-key", f"{folder}/key.txt"),
+    }
+
+
+def test_a_text_that_begins_as_a_program_does(tmp_path: Path) -> None:
+    fill(tmp_path, {"etc/app.conf": f"MZ\nkey={TOKEN}\n"})
+    assert found(tmp_path) == {"aws-access-token /etc/app.conf:2: aws-access-token"}
+
+
 def test_a_file_as_its_package_brought_it_is_the_distributors(tmp_path: Path) -> None:
     fill(
         tmp_path,
