@@ -60,14 +60,6 @@ BROKEN = (
         "broken.service",
     ),
     Broken(
-        "journal-cannot-be-written",
-        "cd /etc/systemd/system\nmkdir -p systemd-journald.service.d\n"
-        "printf '[Service]\\nReadOnlyPaths=/var/log/journal\\n' > systemd-journald.service.d/x.conf\n"
-        "echo 'd /var/log/journal/%m 2755 root systemd-journal' > /etc/tmpfiles.d/x.conf",
-        "test_what_is_logged_reaches_the_disk",
-        "test_logging.py",
-    ),
-    Broken(
         "sshd-does-not-start",
         "echo Nonsense yes >> /etc/ssh/sshd_config",
         "its sshd does not start",
