@@ -22,8 +22,8 @@ from pulumi.runtime.config import CONFIG
 from components import baking, outputs
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
-from pipeline import sourcescan, visible
-from pipeline.baking import leftovers
+from pipeline import visible
+from pipeline.baking import leftovers, sourcescan
 from pipeline.catalog import Catalog
 from pipeline.channels import words
 from pipeline.channels.pointer import look

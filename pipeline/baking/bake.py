@@ -6,8 +6,8 @@ import subprocess
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from pipeline import secretscan, sourcescan
-from pipeline.baking import packer, source
+from pipeline import secretscan
+from pipeline.baking import packer, source, sourcescan
 from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_BAKE_KEY, TAG_GIT_COMMIT, TAG_SOURCE_IMAGE

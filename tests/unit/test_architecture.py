@@ -16,8 +16,10 @@ FLOORS = (
     {"settings", "patience", "secretscan"},
     {"aws", "gitleaks"},
     {"catalog", "net"},
-    {"channels", "baking"},
-    {"validation", "review", "readiness"},
+    {"channels"},
+    {"validation"},
+    {"baking"},
+    {"review", "readiness"},
     {"cli"},
     {"__main__"},
 )

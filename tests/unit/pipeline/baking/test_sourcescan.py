@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import sourcescan
+from pipeline.baking import sourcescan
 from pipeline.errors import PipelineError
 from pipeline.secretscan import Allowed, Finding
 from tests import secret_forms
