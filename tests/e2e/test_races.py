@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROLE = "races"
 POINTER = f"/golden-image/{ROLE}/{CHANNEL}"
-OF_A_REMOVAL, OF_A_FIRST = 8, 18
+OF_A_REMOVAL, OF_A_FIRST = 6, 18
 """How many calls a `pulumi destroy` makes at least, and the first update of a stack."""
 
 BEFORE_THE_WRITE, AFTER_THE_WRITE = range(3, 7), range(8, 20)
@@ -68,11 +68,15 @@ class Race:
         chance = Random(number)  # noqa: S311 - no secret
         kind = KINDS[number % len(KINDS)]
         first = OWNER if kind in HANDS else chance.choice((OWNER, OTHER))
-        calls = OF_A_FIRST if first == OTHER else OF_A_REMOVAL if kind == "removal" else CALLS
+        calls, near = range(CALLS), BEFORE_THE_WRITE
+        if first == OTHER:
+            calls = range(OF_A_FIRST)
+        elif kind == "removal":
+            calls = near = range(OF_A_REMOVAL)
         return cls(
             kind=kind,
             first=first,
-            held=chance.choice(chance.choice((range(calls), BEFORE_THE_WRITE))),
+            held=chance.choice(chance.choice((calls, near))),
             pause=None
             if kind in HANDS
             else chance.choice(chance.choice(([None], AFTER_THE_WRITE, range(CALLS)))),
@@ -105,6 +109,10 @@ class Channel:
     def prepare(self, kind: str) -> None:
         """Let the other one be allowed to move the channel, too."""
         ssm = self.owner.bench.client("ssm")
+        if self.owner.pointer() is None:
+            # A case has failed before this one.
+            self.owner.ask_for(self.images[0])
+            assert self.owner.up().status == 0
         if kind == "copied state":
             self.other.take_state(self.owner)
         else:
@@ -157,12 +165,19 @@ def channel(
     remove_stacks(channel.owner.bench)
 
 
+@pytest.fixture(autouse=True)
+def _well_again(bench: Workbench) -> Iterator[None]:
+    """A case that fails leaves no call held."""
+    yield
+    bench.set_faults()
+
+
 @pytest.mark.parametrize("race", cases(hands=False))
 def test_two_stacks_at_once(channel: Channel, race: Race, record_property: Any) -> None:
     record_property(CASE, f"race, {race.kind}")
-    channel.prepare(race.kind)
     owner, other = channel.owner, channel.other
     now = owner.pointer() or channel.images[0]
+    channel.prepare(race.kind)
     mine, theirs = (image for image in channel.images if image != now)
     wants = {owner: mine, other: now if race.kind == "pinned" else theirs}
     for mover, image in wants.items():
