@@ -87,13 +87,12 @@ class Race:
 NUMBERS = range(seed(), seed() + int(os.environ.get("GOLDEN_IMAGE_RACES", "2")))
 
 
-def cases(*, hands: bool) -> list[Any]:
-    """The cases with a hand, or with two stacks; a test's name has all of it."""
+def cases() -> list[Any]:
+    """All cases; a test's name has all of its own."""
     found = [(number, Race.of(number)) for number in NUMBERS]
     return [
         pytest.param(race, id=f"{number}, {race.kind}, {race.first} held at {race.held}, pause {race.pause}")
         for number, race in found
-        if (race.kind in HANDS) is hands
     ]
 
 
@@ -172,9 +171,14 @@ def _well_again(bench: Workbench) -> Iterator[None]:
     bench.set_faults()
 
 
-@pytest.mark.parametrize("race", cases(hands=False))
-def test_two_stacks_at_once(channel: Channel, race: Race, record_property: Any) -> None:
+@pytest.mark.parametrize("race", cases())
+def test_two_at_once(channel: Channel, race: Race, record_property: Any) -> None:
     record_property(CASE, f"race, {race.kind}")
+    (a_hand_in_between if race.kind in HANDS else two_stacks)(channel, race, record_property)
+
+
+def two_stacks(channel: Channel, race: Race, record_property: Any) -> None:
+    """Two stacks promote, or one promotes while the other is removed."""
     owner, other = channel.owner, channel.other
     now = owner.pointer() or channel.images[0]
     channel.prepare(race.kind)
@@ -216,9 +220,8 @@ def silent(mover: Mover, run: Run, image: str) -> Findings:
     yield SILENT, wrong and mover.unchanged() and wrong
 
 
-@pytest.mark.parametrize("race", cases(hands=True))
-def test_a_hand_in_between(channel: Channel, race: Race, record_property: Any) -> None:
-    record_property(CASE, f"race, {race.kind}")
+def a_hand_in_between(channel: Channel, race: Race, record_property: Any) -> None:
+    """A person writes the pointer while a stack promotes."""
     owner, bench = channel.owner, channel.owner.bench
     wanted, theirs = (image for image in channel.images if image != owner.pointer())
     owner.ask_for(wanted)
