@@ -66,7 +66,6 @@ def program() -> None:
     """Declare the stack."""
     # pulumi.Config answers for one key at a time; a misspelt key shows only in the whole bag.
     stack = load.parse(CONFIG.get(), stack=pulumi.get_stack())
-    sourcescan.refuse_in_config(Path.cwd(), stack.stack)
     catalog = Catalog(region=stack.region, profile=stack.profile)
 
     def stands() -> Standing:
@@ -75,6 +74,7 @@ def program() -> None:
 
     image_id: pulumi.Input[str]
     if stack.bakes:
+        sourcescan.refuse_in_config(Path.cwd())
         baked = baking.declare(stack, catalog)
         standing = stands()
         for line in [*baking.told(stack), *words.of_bake(standing)]:

@@ -47,8 +47,7 @@ def test_forgiven_under_the_names_of_before(tmp_path: Path) -> None:
 
 def test_this_project_has_none() -> None:
     assert sourcescan.scan_sources(Path("packer"), []) == []
-    for stack in ("dev", "prod"):
-        assert sourcescan.scan_config(Path(), stack) == []
+    assert sourcescan.scan_config(Path(), []) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -86,12 +85,13 @@ def test_config(tmp_path: Path) -> None:
         f"encryptionsalt: {secure}\nconfig:\n  golden-image:bake:\n    variables:\n"
         f"      api_token:\n        secure: {secure}\n      other_token: {{secure: {secure}}}\n",
     )
-    sourcescan.refuse_in_config(tmp_path, "dev")
+    sourcescan.refuse_in_config(tmp_path)
     write(tmp_path / "Pulumi.prod.yaml", f"config:\n  golden-image:x: https://robot:{PASSWORD}@example.org\n")
-    sourcescan.refuse_in_config(tmp_path, "dev")
     with pytest.raises(PipelineError, match=r"Pulumi.prod.yaml:2: basic-auth") as error:
-        sourcescan.refuse_in_config(tmp_path, "prod")
+        sourcescan.refuse_in_config(tmp_path)
     assert PASSWORD not in str(error.value)
     write(tmp_path / "Pulumi.yaml", f"name: x\nconfig:\n  golden-image:token: {TOKEN}\n")
     with pytest.raises(PipelineError, match=r"Pulumi.yaml:3: aws-access-token"):
-        sourcescan.refuse_in_config(tmp_path, "dev")
+        sourcescan.refuse_in_config(tmp_path)
+    forgiven = Allowed("Pulumi.prod.yaml", "basic-auth", "a robot of the documentation")
+    assert {one.file for one in sourcescan.scan_config(tmp_path, [forgiven])} == {"Pulumi.yaml"}
