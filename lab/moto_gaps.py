@@ -1,4 +1,4 @@
-"""What EC2 does and moto does not, as far as Packer and the program notice."""
+"""What EC2 and SSM do and moto does not, as far as Packer and the program notice."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.responses.general import General
+from moto.ssm.exceptions import ParameterNotFound
+from moto.ssm.models import SimpleSystemManagerBackend
 
 from lab import disks
 
@@ -32,6 +34,10 @@ def fill(console: Callable[[str], str]) -> None:
         InstanceBackend.start_instances = _only_from(  # type: ignore[method-assign]
             InstanceBackend.start_instances, {"pending", "running", "stopped"}, "started"
         )
+    for name in ("label_parameter_version", "unlabel_parameter_version"):
+        change = getattr(SimpleSystemManagerBackend, name)
+        if change.__name__ != "of_one_that_is_there":
+            setattr(SimpleSystemManagerBackend, name, _of_one_that_is_there(change))
 
 
 def _only_from(change: Callable[..., Any], states: set[str], word: str) -> Callable[..., Any]:
@@ -45,6 +51,17 @@ def _only_from(change: Callable[..., Any], states: set[str], word: str) -> Calla
         return change(self, instance_ids)
 
     return only_from
+
+
+def _of_one_that_is_there(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Moto's look for a parameter that is not there makes one without versions, and fails at every later list."""
+
+    def of_one_that_is_there(self: Any, name: str, *arguments: Any, **named: Any) -> Any:
+        if name not in self._parameters:
+            raise ParameterNotFound(f"Parameter {name} not found.")
+        return change(self, name, *arguments, **named)
+
+    return of_one_that_is_there
 
 
 def _console_output(console: Callable[[str], str]) -> Callable[[General], ActionResult]:

@@ -70,7 +70,9 @@ def _wait(account: Account, plan: Mapping[str, Any]) -> Standing:
         if written - {plan["imageId"]} and (plan["imageId"] in written or late):
             account.take_tag(but=found.image_id)
             raise _somebody_elses(found, seen, plan["imageId"])
-        shown = (written or waited >= QUIET_SECONDS) and found.seen.version >= plan.get("pointerVersion", 0)
+        # A version with the promotion's label was seen by this step before: it runs again because of another write.
+        new = written and found.word != plan["claim"]["label"]
+        shown = (new or waited >= QUIET_SECONDS) and found.seen.version >= plan.get("pointerVersion", 0)
         if found.image_id == plan["imageId"] == account.pointer.image_id() and (shown or late):
             return found
         if late:

@@ -178,6 +178,21 @@ def test_a_write_of_the_same_image_that_shows_later_gets_the_label(
     assert account.labels() == {2: [MINE]}
 
 
+def test_a_second_write_after_the_same_claim_gets_the_label(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider read the pointer as it was before its write, and so writes it again in the next update."""
+    old, image = account.image("old"), account.image("new")
+    account.point("prod", old, label=MINE)
+    claim = claimed(account)
+    account.point("prod", image)
+    assert run(image, claim)["version"] == 2
+    slow(monkeypatch, lambda: account.point("prod", image))
+    assert run(image, claim)["version"] == 3
+    assert 3 in account.labels()
+    assert 2 not in account.labels()
+
+
 def test_a_channel_that_nobody_writes_gets_the_label_after_a_while(
     account: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:

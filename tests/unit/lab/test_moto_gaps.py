@@ -1,0 +1,28 @@
+"""What AWS does and moto does not."""
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from lab import settings
+
+NAME = "/golden-image/web/prod"
+
+
+@pytest.mark.parametrize("call", ["label_parameter_version", "unlabel_parameter_version"])
+def test_a_label_on_a_parameter_that_is_not_there_leaves_nothing(ec2: Any, call: str) -> None:
+    ssm = boto3.client(
+        "ssm",
+        endpoint_url=ec2.meta.endpoint_url,
+        region_name=settings.REGION,
+        aws_access_key_id="lab",
+        aws_secret_access_key="lab",
+    )
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        getattr(ssm, call)(Name=NAME, ParameterVersion=1, Labels=["golden-image.prod.x"])
+    assert NAME not in {one["Name"] for one in ssm.describe_parameters()["Parameters"]}
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        ssm.get_parameter(Name=NAME)
+    ssm.close()
