@@ -60,11 +60,9 @@ def _turn(item: pytest.Item) -> int:
 MANNERS = manners.NAMES
 """AWS's manners that the lab has in all files but those of `WITHOUT_MANNERS`."""
 
-WITHOUT_MANNERS = frozenset({
-    "api_faults", "bad_input", "bake", "channels", "docs", "doctor", "gate", "health", "iam", "interrupt",
-    "long_lines", "pipelines", "races", "readme", "redhat_like", "retire", "sweep", "takeovers",
-})  # fmt: skip
-"""Nobody has seen them pass with all manners yet; a file leaves the list once it does."""
+WITHOUT_MANNERS = frozenset({"api_faults", "pipelines", "races", "sweep", "takeovers"})
+"""Files that count a promotion's calls, or look right after another's write, and have not passed with all manners yet:
+a throttled call that is made again shifts the numbers of those after it."""
 
 POLL = {"AWS_POLL_DELAY_SECONDS": "1"}
 """Packer looks each second at what is pending, instead of each fifteen (amazon plugin, "Resource waiters")."""
