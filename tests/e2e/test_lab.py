@@ -176,10 +176,11 @@ def test_up_of_a_lab_that_is_being_stopped_starts_it_again(place: LabSettings, s
     launch(place)  # a machine to be stopped, so that stopping takes its time
     if stop == "down":
         stopping = start_command("down")
-        until(lambda: not keeper.running(place))
     else:
         os.kill(first, signal.SIGTERM)
         stopping = None
+    # Until it has heard of it the lab is up, and says so.
+    until(lambda: not keeper.running(place))
     again = lab_command("up", name=NAME)
     assert (again.returncode, "was up already" in again.stdout) == (0, False), again.stderr
     if stopping:
