@@ -266,7 +266,8 @@ class Access:
                 done = self.run(clone.address, command, timeout=deadline.remaining() or POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 raise self._never_booted(clone, deadline) from None
-            if done.returncode != SSH_FAILED:
+            # Without a word systemd does not answer yet: its bus is not there at the beginning of a boot.
+            if done.returncode != SSH_FAILED and done.stdout.strip():
                 return done.stdout.strip()
             now = time.monotonic()
             if "Permission denied" in done.stderr:
@@ -280,7 +281,10 @@ class Access:
                         "ubuntu); or the image: does cloud-init run at boot?",
                     )
             if deadline.passed():
-                raise PipelineError(f"{clone} never let us in over SSH", seen=done.stderr.strip())
+                what = (
+                    "let us in over SSH" if done.returncode == SSH_FAILED else "reported the end of its boot"
+                )
+                raise PipelineError(f"{clone} never {what}", seen=done.stderr.strip())
             alive()
             time.sleep(POLL_SECONDS)
 

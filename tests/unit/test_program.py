@@ -15,7 +15,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 
 PROGRESS = re.compile(
     r"^@ previewing update\.*\n|^\n(?=    pulumi)"
-    r"|^ +(?:pulumi:pulumi:Stack golden-image-refused +)?==> AWS: \w+ is tried again for .*\n(?:\n(?= ))?",
+    r"|^ +(?:pulumi:pulumi:Stack golden-image-refused +)?==> AWS: \w+ is tried again for .*\n(?:\n(?= |Resources))?",
     re.MULTILINE,
 )
 """What the engine prints while it waits, and this program's word on a call that it makes again."""
