@@ -40,6 +40,19 @@ def builder_identity(lab: LabSettings, image_id: str) -> set[str]:
     return {line.split("  ", 1)[1] for line in file.read_text().splitlines()}
 
 
+def consoles(bench: Workbench) -> list[str]:
+    """What the validation machines printed."""
+    ec2 = bench.client("ec2")
+    found = ec2.describe_instances(Filters=[{"Name": "tag:Purpose", "Values": ["validation"]}])[
+        "Reservations"
+    ]
+    return [
+        ec2.get_console_output(InstanceId=one["InstanceId"], Latest=True)["Output"]
+        for reservation in found
+        for one in reservation["Instances"]
+    ]
+
+
 @pytest.mark.parametrize(
     ("seconds", "registered"), [(NEVER, False), (BEFORE_SSH, True)], ids=["ordinary", "registered builder"]
 )
@@ -55,6 +68,9 @@ def test_an_image_passes_and_has_no_consumer_identity(
     [image] = bench.client("ec2").describe_images(ImageIds=[image_id])["Images"]
     assert {"Key": "SourceImage", "Value": source} in image["Tags"]
     assert disk(lab, image_id, "etc/pki/rhui/content-rhel9.key"), "the distributor's key is in the image"
+    for console in consoles(bench):
+        assert "Reached target" in console
+        assert "ordering cycle" not in console.lower()
     assert ("rhsm consumer" in builder_identity(lab, image_id)) is registered
     for left in ("etc/pki/consumer/key.pem", "etc/pki/consumer/cert.pem", "etc/insights-client/machine-id"):
         assert disk(lab, image_id, left) is None
