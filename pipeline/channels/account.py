@@ -140,23 +140,35 @@ class Account:
             if tag["Key"] == TAG_CHANNEL
         }
 
-    def take_tag(self, *, but: str | None) -> None:
-        """Take the channel's tag from all images but one."""
-        for image_id, name in self.tagged().items():
-            if name == self.channel and image_id != but:
-                self.untag(image_id, name)
+    def take_tag(self, *, but: str | None, fresh: str | None = None) -> None:
+        """Take the channel's tag from all images but one.
 
-    def settle(self, wanted: Mapping[str, str], held: Iterable[Held]) -> bool:
+        Args:
+            but: The image that keeps it.
+            fresh: An image that got it just now, which a list of images may not show yet.
+        """
+        having = {image_id for image_id, name in self.tagged().items() if name == self.channel}
+        for image_id in sorted((having | ({fresh} if fresh else set())) - {but}):
+            self.untag(image_id, self.channel)
+
+    def settle(self, wanted: Mapping[str, str], held: Iterable[Held], *, fresh: str | None = None) -> bool:
         """Make the tags what the pointers say; calls only for those that differ.
 
         A tag of a channel that has no pointer is left alone, but for this channel's: it is not ours. What a list of
         pointers says of another channel may be late, so that channel is asked before its tag changes.
+
+        Args:
+            wanted: Image ID to the channel whose tag it is to have.
+            held: What the channels hold.
+            fresh: An image that got this channel's tag just now, which a list of images may not show yet.
 
         Returns:
             Whether an image got this channel's tag.
         """
         given = False
         tagged = self.tagged()
+        if fresh is not None and wanted.get(fresh) != self.channel:
+            tagged[fresh] = self.channel
         ours = {self.channel, *(one.channel for one in held)}
         for image_id in tagged.keys() - wanted.keys():
             name = tagged[image_id]

@@ -49,7 +49,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             source=plan.get("source"),
         )
         held = [*_others(account), mine]
-        if account.settle(wanted_tags(held), held):
+        if account.settle(wanted_tags(held), held, fresh=plan["imageId"]):
             # The channel's tag was on its image before this step: it may have been taken by who moves the pointer now.
             _still_there(account, plan["imageId"])
         account.record(found.record)
@@ -65,7 +65,7 @@ def _still_there(account: Account, image_id: str) -> Standing:
     found = look(account.pointer.standing, lambda found: found.image_id == image_id)
     if found.image_id == image_id:
         return found
-    account.take_tag(but=found.image_id)
+    account.take_tag(but=found.image_id, fresh=image_id)
     raise PipelineError(
         f"somebody else has moved channel {account.channel} while this promotion was running",
         allowed=image_id,

@@ -145,6 +145,29 @@ def test_a_read_that_lags_behind_the_write(account: Aws, monkeypatch: pytest.Mon
     assert account.channel(new) == "prod"
 
 
+def test_a_list_of_images_that_does_not_show_the_new_tag_yet(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is in prod as well; the provider has just put staging's tag in the place of prod's."""
+    image = account.image("image", "staging")
+    account.point("staging", image, "candidate")
+    account.point("prod", image, "staging")
+    monkeypatch.setattr(Account, "tagged", lambda self: {image: "prod"})
+    settle.run(plan("staging", image))
+    assert account.channel(image) == "prod"
+
+
+def test_a_list_of_images_that_does_not_show_the_tag_to_be_taken_yet(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = account.image("mine", "prod"), account.image("theirs")
+    account.point("prod", theirs, "candidate")
+    monkeypatch.setattr(Account, "tagged", lambda self: {})
+    with pytest.raises(PipelineError, match="somebody else has moved channel prod"):
+        settle.run(plan("prod", mine))
+    assert account.channel(mine) is None
+
+
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str | None]], None]:
     """Lets the list of pointers lag behind: channel to the image that it still shows, or None."""
