@@ -23,8 +23,8 @@ from components import baking, outputs
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
 from pipeline import visible
+from pipeline.aws.catalog import Catalog
 from pipeline.baking import leftovers, sourcescan
-from pipeline.catalog import Catalog
 from pipeline.channels import words
 from pipeline.channels.pointer import look
 from pipeline.channels.select import choose

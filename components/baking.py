@@ -19,7 +19,7 @@ from pipeline.validation.suite import suite_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.catalog import Catalog
+    from pipeline.aws.catalog import Catalog
     from pipeline.settings.load import Settings
 
 TEMPLATE = Path("packer")

@@ -18,7 +18,7 @@ from typing import Any
 
 from lab import reserved
 from lab.workbench import PROJECT, Run, Workbench, lab_of
-from pipeline.catalog import Catalog
+from pipeline.aws.catalog import Catalog
 from pipeline.processes import hear
 from pipeline.review import preview as previews
 

@@ -7,11 +7,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from pipeline import secretscan
+from pipeline.aws.catalog import Catalog
+from pipeline.aws.patience import LONG
 from pipeline.baking import packer, source, sourcescan
-from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_BAKE_KEY, TAG_GIT_COMMIT, TAG_SOURCE_IMAGE
-from pipeline.patience import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.catalog import Catalog
+    from pipeline.aws.catalog import Catalog
 
 BUILDER = {"x86_64": "t3.medium", "arm64": "t4g.medium"}
 """Default size of a builder, by architecture."""

@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.catalog import Catalog
+    from pipeline.aws.catalog import Catalog
     from pipeline.model import Image
 
 TEMPLATE = Path("packer")

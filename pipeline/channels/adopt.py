@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline import aws
+from pipeline.aws.patience import SHORT
 from pipeline.channels.pointer import Pointer
 from pipeline.channels.standing import ACKNOWLEDGED, describe, label
 from pipeline.errors import PipelineError
-from pipeline.patience import SHORT
 from pipeline.settings import load
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_KEEP, TAG_MANAGED_BY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.catalog import Catalog
+    from pipeline.aws.catalog import Catalog
     from pipeline.model import Image, PointerVersion, Snapshot
 
 SNAPSHOT_IN_USE = "InvalidSnapshot.InUse"

@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import TAG_REVOKED
 
 if TYPE_CHECKING:
-    from pipeline.catalog import Catalog
+    from pipeline.aws.catalog import Catalog
     from pipeline.model import Image
 
 TAG_LIMIT = 256  # EC2: characters in a tag's value

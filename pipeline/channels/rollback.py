@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import visible
-from pipeline.catalog import Catalog
+from pipeline.aws.catalog import Catalog
 from pipeline.channels import history
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_GIT_COMMIT

@@ -12,7 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import REGION
 
 if TYPE_CHECKING:
-    from pipeline.catalog import Catalog
+    from pipeline.aws.catalog import Catalog
 
 STEPS = "Steps of `pulumi up`"
 PEOPLE = "For people"
@@ -30,7 +30,7 @@ def catalog(region: str | None, profile: str | None) -> Catalog:
     Raises:
         PipelineError: No region is given, or it is not a name of one.
     """
-    from pipeline.catalog import Catalog  # noqa: PLC0415 - the steps do not pay for it
+    from pipeline.aws.catalog import Catalog  # noqa: PLC0415 - the steps do not pay for it
 
     if not region:
         raise PipelineError("no AWS region is given", change="--region, or AWS_REGION in the environment")

@@ -100,7 +100,7 @@ def _read(path: Path) -> str:
 
 
 def _facts(stack: str, config_file: str, saved: dict[str, Path]) -> Facts:
-    from pipeline.catalog import Catalog  # noqa: PLC0415
+    from pipeline.aws.catalog import Catalog  # noqa: PLC0415
     from pipeline.review import facts  # noqa: PLC0415
     from pipeline.review import preview as previews  # noqa: PLC0415
 

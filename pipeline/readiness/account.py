@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from pipeline import aws, causes
-from pipeline.catalog import Catalog
-from pipeline.causes import EXPIRED, LATE, SIGNATURE, UNKNOWN
-from pipeline.patience import BRIEF
+from pipeline import aws
+from pipeline.aws import causes
+from pipeline.aws.catalog import Catalog
+from pipeline.aws.causes import EXPIRED, LATE, SIGNATURE, UNKNOWN
+from pipeline.aws.patience import BRIEF
 from pipeline.readiness.findings import Subject
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore import exceptions as boto
 
 from pipeline import aws
-from pipeline.causes import DENIED
+from pipeline.aws.causes import DENIED
 from pipeline.channels.standing import Standing, describe
 from pipeline.model import POINTER_ROOT, pointer_name
 from pipeline.readiness.account import code_of, said

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore import exceptions as boto
 
 from pipeline import aws
-from pipeline.causes import DENIED
+from pipeline.aws.causes import DENIED
 from pipeline.errors import PipelineError
 from pipeline.readiness import (
     account as accounts,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import exceptions as boto
 from botocore import xform_name
 
-from pipeline.causes import DENIED
+from pipeline.aws.causes import DENIED
 from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_MANAGED_BY
 from pipeline.readiness.account import code_of
 

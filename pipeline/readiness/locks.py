@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import psutil
 
 from pipeline import aws
-from pipeline.patience import BRIEF
+from pipeline.aws.patience import BRIEF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab.workbench import Run, Workbench
-from pipeline.patience import SHORT
+from pipeline.aws.patience import SHORT
 from tests.e2e.forge import Forge
 
 ROLE = "web"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline import aws as clients
 from pipeline import record
-from pipeline.catalog import Catalog
+from pipeline.aws.catalog import Catalog
 from pipeline.channels import history, retire, rollback
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from components import baking
+from pipeline.aws.catalog import Catalog
 from pipeline.baking import sizes
-from pipeline.catalog import Catalog
 from pipeline.errors import PipelineError
 from pipeline.settings import load
 

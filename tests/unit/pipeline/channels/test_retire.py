@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from moto.ec2.models import ec2_backends
 from typer.testing import CliRunner
 
-from pipeline.catalog import Catalog
+from pipeline.aws.catalog import Catalog
 from pipeline.channels import retire
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError

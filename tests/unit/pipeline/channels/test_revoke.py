@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.ec2.models import ec2_backends
 
-from pipeline.catalog import Catalog
+from pipeline.aws.catalog import Catalog
 from pipeline.channels import revoke
 from pipeline.errors import PipelineError
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipeline import causes
+from pipeline.aws import causes
+from pipeline.aws.patience import LONG, Patience, apply
 from pipeline.errors import PipelineError
 from pipeline.model import PointerVersion
-from pipeline.patience import LONG, Patience, apply
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.causes import out_of_order, throttled
+from pipeline.aws.causes import out_of_order, throttled
 from pipeline.log import log
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws, causes
+from pipeline import aws
+from pipeline.aws import causes
+from pipeline.aws.patience import SHORT
 from pipeline.model import (
     POINTER_ROOT,
     TAG_BAKE_KEY,
@@ -24,7 +26,6 @@ from pipeline.model import (
     held_tag,
     pointer_name,
 )
-from pipeline.patience import SHORT
 from pipeline.record import held_times
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import ImageTypeDef, SubnetTypeDef
     from mypy_boto3_ssm import SSMClient
 
-    from pipeline.patience import Patience
+    from pipeline.aws.patience import Patience
 
 LAG_SECONDS = 30.0
 """How long a read may lag behind a write at the most; mostly it is less than a second."""

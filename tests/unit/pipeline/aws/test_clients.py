@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import aws, patience
-from pipeline.catalog import Catalog
+from pipeline import aws
+from pipeline.aws import patience
+from pipeline.aws.catalog import Catalog
+from pipeline.aws.patience import BRIEF, LONG, SHORT, Patience
 from pipeline.cli.app import main
 from pipeline.errors import PipelineError
-from pipeline.patience import BRIEF, LONG, SHORT, Patience
 from tests.unit.pipeline.stub import Endpoint, endpoint
 
 REGION = "eu-west-1"
@@ -240,7 +241,6 @@ def test_a_step_ends_in_one_error(
     stub: Endpoint, bad: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stub.answers = [bad]
-    monkeypatch.setattr("pipeline.aws.LONG", ONCE)
     monkeypatch.setattr(aws.client, "__kwdefaults__", {"profile": None, "patience": ONCE})
     plan = {"region": REGION, "role": "web", "channel": "prod", "imageId": IMAGE}
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(plan)))
@@ -254,9 +254,9 @@ def test_a_step_ends_in_one_error(
 
 
 def test_all_clients_are_made_in_one_place() -> None:
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     files = [*(root / "pipeline").rglob("*.py"), *(root / "components").rglob("*.py"), root / "__main__.py"]
     makers = [
         file for file in files if re.search(r"create_client|\bboto3\b\.", file.read_text(encoding="utf-8"))
     ]
-    assert makers == [root / "pipeline" / "aws.py"]
+    assert makers == [root / "pipeline" / "aws" / "clients.py"]

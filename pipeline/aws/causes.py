@@ -275,6 +275,6 @@ def _unasked(error: Exception, botocore: Any, *, region: str, profile: str | Non
 
 def _line(error: Exception | str) -> str:
     """What an error says in one line; EC2's encoded authorization messages are thousands of characters long."""
-    # botocore's own retries are off (`pipeline.patience`), and so it says of each error.
+    # botocore's own retries are off (`pipeline.aws.patience`), and so it says of each error.
     text = " ".join(str(error).replace(" (reached max retries: 0)", "").split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -9,12 +9,12 @@ import botocore.client
 import pytest
 from moto.ec2.models import ec2_backends
 
-from pipeline.catalog import Catalog
+from pipeline.aws.catalog import Catalog
+from pipeline.aws.patience import Patience
 from pipeline.channels import words
 from pipeline.channels.select import choose
 from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
-from pipeline.patience import Patience
 from pipeline.settings.request import Request
 
 REGION = "eu-west-1"
