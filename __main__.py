@@ -23,7 +23,7 @@ from components import baking, outputs
 from components.image_promotion import ImagePromotion
 from components.web_fleet import WebFleet
 from pipeline import visible
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.baking import leftovers, sourcescan
 from pipeline.channels import words
 from pipeline.channels.pointer import look
@@ -66,33 +66,33 @@ def program() -> None:
     """Declare the stack."""
     # pulumi.Config answers for one key at a time; a misspelt key shows only in the whole bag.
     stack = load.parse(CONFIG.get(), stack=pulumi.get_stack())
-    catalog = Catalog(region=stack.region, profile=stack.profile)
+    account = Account(region=stack.region, profile=stack.profile)
 
     def stands() -> Standing:
-        record = catalog.pointer_history(stack.role, stack.channel)
+        record = account.channels.history(stack.role, stack.channel)
         return Standing(stack=stack.stack, role=stack.role, channel=stack.channel, record=record)
 
     image_id: pulumi.Input[str]
     if stack.bakes:
         sourcescan.refuse_in_config(Path.cwd())
-        baked = baking.declare(stack, catalog)
+        baked = baking.declare(stack, account)
         standing = stands()
         for line in [*baking.told(stack), *words.of_bake(standing)]:
             pulumi.log.warn(visible.lines(line))
         # Only an update may ask: a preview's permissions do not show machines.
-        builders = [] if pulumi.runtime.is_dry_run() else catalog.builders()
+        builders = [] if pulumi.runtime.is_dry_run() else account.machines.builders()
         for line in leftovers.told(builders, datetime.now(UTC)):
             pulumi.log.warn(visible.lines(line))
         image_id = baked.validation.image_id
         outputs.of_baked(baked)
     else:
-        choice = choose(stack.request, catalog)
+        choice = choose(stack.request, account)
         image_id = choice.image.id
         standing = look(stands, lambda found: found.refusal(choice.image.id) is None)
         refusal = standing.refusal(image_id, stack.stack_file)
         if refusal is not None:
             raise refusal
-        for line in words.about(choice, stack.request, standing, catalog, datetime.now(UTC)):
+        for line in words.about(choice, stack.request, standing, account, datetime.now(UTC)):
             pulumi.log.info(visible.lines(line))
         outputs.of_choice(choice)
 

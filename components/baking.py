@@ -19,7 +19,7 @@ from pipeline.validation.suite import suite_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.aws.catalog import Catalog
+    from pipeline.aws.account import Account
     from pipeline.settings.load import Settings
 
 TEMPLATE = Path("packer")
@@ -39,16 +39,16 @@ class Baked:
     validation: ImageValidation
 
 
-def declare(stack: Settings, catalog: Catalog) -> Baked:
+def declare(stack: Settings, account: Account) -> Baked:
     """Declare build and validation.
 
     Raises:
         PipelineError: A template variable is unknown, there are no checks, or the machines have no place.
     """
     content, access = variables_of(stack)
-    _check_sizes(stack, catalog, access)
+    _check_sizes(stack, account, access)
     newest = stack.bake.rebake_on_new_source
-    source = source_image.find(catalog, content, where=_where(stack)).id if newest else None
+    source = source_image.find(account, content, where=_where(stack)).id if newest else None
     build = ImageBuild(
         "build",
         ingredients=ingredients(TEMPLATE, content=content, serial=stack.bake.serial, source_image=source),
@@ -70,7 +70,7 @@ def declare(stack: Settings, catalog: Catalog) -> Baked:
             encrypt_root=wanted.encrypt_root,
             keep_minutes=wanted.keep_minutes,
         ),
-        place=_place(stack, catalog),
+        place=_place(stack, account),
         region=stack.region,
         timeout_seconds=wanted.timeout_seconds,
         smoke_test=wanted.smoke_test,
@@ -110,7 +110,7 @@ def variables_of(stack: Settings, template: Path = TEMPLATE) -> tuple[dict[str, 
     )
 
 
-def _check_sizes(stack: Settings, catalog: Catalog, access: Mapping[str, object]) -> None:
+def _check_sizes(stack: Settings, account: Account, access: Mapping[str, object]) -> None:
     """Builder, validation machines and fleet can run the image."""
     wanted = {
         "golden-image:validation.instanceType": stack.clone_type,
@@ -118,17 +118,17 @@ def _check_sizes(stack: Settings, catalog: Catalog, access: Mapping[str, object]
     }
     if access.get("instance_type"):
         wanted["golden-image:bake.variables.instance_type"] = str(access["instance_type"])
-    sizes.check(catalog, wanted, architecture=stack.architecture, stack_file=stack.stack_file)
+    sizes.check(account, wanted, architecture=stack.architecture, stack_file=stack.stack_file)
 
 
 def _where(stack: Settings) -> str:
     return f"golden-image:bake.variables in {stack.stack_file}"
 
 
-def _place(stack: Settings, catalog: Catalog) -> ClonePlace:
+def _place(stack: Settings, account: Account) -> ClonePlace:
     """Where validation machines boot, and who may reach them."""
     wanted = stack.validation
-    subnet = catalog.subnet(wanted.subnet_id)
+    subnet = account.machines.subnet(wanted.subnet_id)
     if subnet is None:
         raise PipelineError(
             "there is no subnet for the validation machines",

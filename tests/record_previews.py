@@ -18,7 +18,7 @@ from typing import Any
 
 from lab import reserved
 from lab.workbench import PROJECT, Run, Workbench, lab_of
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.processes import hear
 from pipeline.review import preview as previews
 
@@ -58,16 +58,16 @@ def record(bench: Workbench, stack: str, name: str) -> None:
     told = [entry for entry in digest.get("diagnostics") or [] if entry["severity"] != "info#err"]
     digest["diagnostics"] = told
     digest.pop("duration", None)
-    catalog = Catalog(region="eu-west-1")
+    account = Account(region="eu-west-1")
     found = previews.parse(stack, json.dumps(digest))
     reachable = "AWS was not reached" not in done.stdout
     history = (
-        catalog.pointer_history("web", found.config.get("golden-image:channel", "")) if reachable else []
+        account.channels.history("web", found.config.get("golden-image:channel", "")) if reachable else []
     )
     world = {
         "stack": stack,
         "now": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "images": [asdict(image) for image in catalog.own_images()] if reachable else [],
+        "images": [asdict(image) for image in account.images.ours()] if reachable else [],
         "history": [{**asdict(entry), "when": entry.when.isoformat()} for entry in history],
         "preview": digest,
     }

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws import causes
-from pipeline.aws.patience import LONG, Patience, apply
+from pipeline.aws.patience import LONG, SHORT, Patience, apply
 from pipeline.errors import PipelineError
-from pipeline.model import PointerVersion
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
 
 
 def client(
@@ -49,34 +49,6 @@ def client(
     made = Session(profile=profile).create_client(service, region_name=region, config=config)
     apply(made, patience)
     return made
-
-
-def parameter_history(ssm: Any, name: str) -> list[PointerVersion]:
-    """What a parameter of SSM has held, newest first; empty if there is none. SSM keeps the last 100 versions."""
-    try:
-        pages = list(ssm.get_paginator("get_parameter_history").paginate(Name=name))
-    except ssm.exceptions.ParameterNotFound:
-        return []
-    versions = [
-        PointerVersion(
-            version=entry["Version"],
-            image_id=entry["Value"],
-            when=entry["LastModifiedDate"],
-            by=entry.get("LastModifiedUser", ""),
-            description=entry.get("Description", ""),
-            labels=tuple(entry.get("Labels", ())),
-        )
-        for page in pages
-        for entry in page["Parameters"]
-    ]
-    return sorted(versions, key=lambda entry: entry.version, reverse=True)
-
-
-def launch_subnet(ec2: Any, subnet_id: str | None) -> Any:
-    """The subnet of that id as EC2 describes it; without an id the first default subnet by zone; or None."""
-    wanted = ("subnet-id", subnet_id) if subnet_id else ("default-for-az", "true")
-    answer = ec2.describe_subnets(Filters=[{"Name": wanted[0], "Values": [wanted[1]]}])
-    return min(answer["Subnets"], key=lambda subnet: subnet["AvailabilityZone"], default=None)
 
 
 @contextmanager
@@ -117,3 +89,45 @@ def explain(
     return PipelineError(
         cause.what.format(purpose=purpose), seen=cause.seen, allowed=cause.allowed, change=cause.change
     )
+
+
+class Session:
+    """How one region of an account is reached, and its clients: each is made at the first call of its service.
+
+    Args:
+        region: AWS region.
+        profile: AWS profile, or None for the environment's credentials.
+        patience: How long a call may take in all.
+    """
+
+    def __init__(self, *, region: str, profile: str | None = None, patience: Patience = SHORT) -> None:
+        self.region = region
+        self._profile = profile
+        self._patience = patience
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """The client of one service.
+
+        Raises:
+            PipelineError: The profile or the region does not exist.
+        """
+        if service not in self._clients:
+            with self.asking("open a session"):
+                self._clients[service] = client(
+                    service, region=self.region, profile=self._profile, patience=self._patience
+                )
+        return self._clients[service]
+
+    def pages(self, service: str, operation: str, key: str, **arguments: Any) -> list[Any]:
+        """All that an operation lists under a key, from every page of its answer.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: AWS was not reached; or a ClientError, as it refused.
+        """
+        pages = self.client(service).get_paginator(operation).paginate(**arguments)
+        return [found for page in pages for found in page[key]]
+
+    def asking(self, purpose: str) -> AbstractContextManager[None]:
+        """As `asking`, for this region and profile."""
+        return asking(purpose, region=self.region, profile=self._profile)

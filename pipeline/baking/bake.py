@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from pipeline import secretscan
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.aws.patience import LONG
 from pipeline.baking import packer, source, sourcescan
 from pipeline.errors import PipelineError
@@ -56,13 +56,13 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     key, region = plan["bakeKey"], plan["region"]
     folder = packer.state_folder(key)
     with packer.only_one(folder) as lock:
-        catalog = Catalog(region=region, patience=LONG)
-        image = _existing(catalog, key)
+        account = Account(region=region, patience=LONG)
+        image = _existing(account, key)
         if image is not None:
             packer.say(f"adopting {image.id}, which has this bake key ({key}): nothing to bake")
             return _result(image, key=key, region=region, images={}, run_uuid=None)
         _refuse_secrets()
-        start = source.find(catalog, plan["variables"], where="golden-image:bake.variables in the stack file")
+        start = source.find(account, plan["variables"], where="golden-image:bake.variables in the stack file")
         artifact = packer.build(
             folder,
             {
@@ -84,30 +84,30 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
                 f"Packer made no image in {region}", seen=str(artifact.images), change="packer/image.pkr.hcl"
             )
         # Its tags are the last that Packer writes, and a read may lag behind.
-        image = catalog.image_once(image_id, _complete, seconds=LAG_SECONDS)
+        image = account.images.find_once(image_id, _complete, seconds=LAG_SECONDS)
         if image is None:
             raise PipelineError(
                 f"{image_id}, which Packer has just made, is not there",
                 seen=f"no image of that id in {region}",
                 change="find out who deregistered it, then `pulumi up` again",
             )
-        used = _finished(catalog, image, key)
+        used = _finished(account, image, key)
     if used.id != image.id:
         return _result(used, key=key, region=region, images={}, run_uuid=None)
     return _result(image, key=key, region=region, images=artifact.images, run_uuid=artifact.run_uuid)
 
 
-def _finished(catalog: Catalog, image: Image, key: str) -> Image:
+def _finished(account: Account, image: Image, key: str) -> Image:
     """Mark an image as finished, unless another bake of the key has finished first; returns the one that all use.
 
     Packer has ended: nothing takes back any more what bears the key from here on.
     """
-    first = _existing(catalog, key)
+    first = _existing(account, key)
     if first is None:
-        catalog.finish(image, key)
+        account.images.finish(image, key)
         # Two may have looked in the same moment. Once the key shows here, one that came before it does, too.
-        catalog.image_once(image.id, lambda shown: TAG_BAKE_KEY in shown.tags, seconds=LAG_SECONDS)
-        first = _existing(catalog, key)
+        account.images.find_once(image.id, lambda shown: TAG_BAKE_KEY in shown.tags, seconds=LAG_SECONDS)
+        first = _existing(account, key)
     if first is not None and first.id != image.id:
         packer.say(
             f"a concurrent bake of the same content finished first: using {first.id}; {image.id} is not used, and "
@@ -138,9 +138,9 @@ def _refuse_secrets() -> None:
         )
 
 
-def _existing(catalog: Catalog, key: str) -> Image | None:
+def _existing(account: Account, key: str) -> Image | None:
     """The finished image of this key that all use; None if there is none."""
-    images = catalog.baked(key)
+    images = account.images.baked(key)
     if not images:
         return None
     if len(images) > 1:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline import aws
-from pipeline.aws.catalog import tags_of
+from pipeline.aws.images import tags_of
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_BAKE_ID, TAG_BAKE_KEY
 

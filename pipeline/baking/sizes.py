@@ -9,17 +9,17 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.aws.catalog import Catalog
+    from pipeline.aws.account import Account
 
 BUILDER = {"x86_64": "t3.medium", "arm64": "t4g.medium"}
 """Default size of a builder, by architecture."""
 
 
-def check(catalog: Catalog, wanted: Mapping[str, str], *, architecture: str, stack_file: str) -> None:
+def check(account: Account, wanted: Mapping[str, str], *, architecture: str, stack_file: str) -> None:
     """Refuse an instance type of another architecture than the image's.
 
     Args:
-        catalog: Who is asked.
+        account: Who is asked.
         wanted: Config key to instance type.
         architecture: ``x86_64`` or ``arm64``.
         stack_file: The file that holds the keys, for the error.
@@ -27,7 +27,7 @@ def check(catalog: Catalog, wanted: Mapping[str, str], *, architecture: str, sta
     Raises:
         PipelineError: One does not fit, there is no such type, or AWS could not be asked.
     """
-    known = catalog.architectures(sorted(set(wanted.values())))
+    known = account.machines.architectures(sorted(set(wanted.values())))
     for key, instance_type in wanted.items():
         its_own = known.get(instance_type, ())
         if architecture not in its_own:

@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.aws.catalog import Catalog
+    from pipeline.aws.account import Account
     from pipeline.model import Image
 
 TEMPLATE = Path("packer")
@@ -45,11 +45,11 @@ def defaults(folder: Path) -> dict[str, Any]:
     return found
 
 
-def find(catalog: Catalog, given: Mapping[str, Any], *, where: str) -> Image:
+def find(account: Account, given: Mapping[str, Any], *, where: str) -> Image:
     """The image that a bake with these values would start from.
 
     Args:
-        catalog: Who is asked.
+        account: Who is asked.
         given: Values of template variables; the template's defaults fill in for the others.
         where: The file and key that hold the values, for the error.
 
@@ -59,11 +59,11 @@ def find(catalog: Catalog, given: Mapping[str, Any], *, where: str) -> Image:
     values = {**defaults(TEMPLATE), **given}
     owners = [str(owner) for owner in values["source_image_owners"]]
     name, architecture = str(values["source_image_name"]), str(values["source_image_architecture"])
-    image = catalog.newest_image(owners=owners, name=name, architecture=architecture)
+    image = account.images.newest(owners=owners, name=name, architecture=architecture)
     if image is None:
         raise PipelineError(
             "the source image filter matches no image",
-            seen=f"name {name}, owners {', '.join(owners)}, {architecture}, in {catalog.region}",
+            seen=f"name {name}, owners {', '.join(owners)}, {architecture}, in {account.region}",
             allowed="a filter that matches an image which this account sees in this region",
             change=f"source_image_name, source_image_owners: {where}",
         )

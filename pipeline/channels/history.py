@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pipeline import record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
+    from pipeline.aws.account import Account
     from pipeline.model import Image, PointerVersion
-
-
-class Reader(Protocol):
-    """The reads that a history rests on."""
-
-    def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
-        """What a channel has held, newest first."""
-
-    def held_before(self, role: str, channel: str) -> Mapping[str, datetime]:
-        """Image id to when a channel came to hold it first, as the images' tags say."""
-
-    def images(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        """Those of our own images that still exist, by id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +42,12 @@ class Entry:
         return None
 
 
-def read(reader: Reader, *, role: str, channel: str) -> list[Entry]:
+def read(account: Account, *, role: str, channel: str) -> list[Entry]:
     """A channel's record, newest first. Two reads; a third once SSM has forgotten the pointer's first versions."""
-    versions = reader.pointer_history(role, channel)
+    versions = account.channels.history(role, channel)
     if len(versions) >= record.KEPT_VERSIONS:
-        versions = record.union(versions, reader.held_before(role, channel))
-    images = reader.images(sorted({version.image_id for version in versions}))
+        versions = record.union(versions, account.images.held_before(role, channel))
+    images = account.images.existing(sorted({version.image_id for version in versions}))
     held = versions[0].image_id if versions else None
     return [
         Entry(pointer=version, image=images.get(version.image_id), current=version.image_id == held)

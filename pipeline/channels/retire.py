@@ -12,7 +12,7 @@ from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_KEEP, TAG_MANAGED_BY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.aws.catalog import Catalog
+    from pipeline.aws.account import Account
     from pipeline.model import Image, PointerVersion, Snapshot
 
 SNAPSHOT_IN_USE = "InvalidSnapshot.InUse"
@@ -36,7 +36,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class Inventory:
     """What was read.
 
     Attributes:
@@ -69,33 +69,33 @@ class Plan:
     snapshots: Sequence[Snapshot]
 
 
-def plan(account: Account, limits: Limits) -> Plan:
+def plan(inventory: Inventory, limits: Limits) -> Plan:
     """Decide. Only images that a bake of this project made are ever candidates."""
-    protected = _protected(account, limits)
+    protected = _protected(inventory, limits)
     kept: dict[str, str] = {}
     going: list[Image] = []
-    for image in sorted(account.images, key=lambda image: (image.created, image.id)):
-        reason = protected.get(image.id) or _own_reason(image, account, limits)
+    for image in sorted(inventory.images, key=lambda image: (image.created, image.id)):
+        reason = protected.get(image.id) or _own_reason(image, inventory, limits)
         if reason:
             kept[image.id] = reason
         else:
             going.append(image)
-    return Plan(kept, going, _orphans(account, limits))
+    return Plan(kept, going, _orphans(inventory, limits))
 
 
-def _protected(account: Account, limits: Limits) -> dict[str, str]:
+def _protected(inventory: Inventory, limits: Limits) -> dict[str, str]:
     """Image id to why others need it; the first reason counts."""
     reasons: dict[str, str] = {}
-    for name, history in account.histories.items():
+    for name, history in inventory.histories.items():
         if history:
             reasons.setdefault(history[0].image_id, f"in {name}")
-    for image_id, use in account.used.items():
+    for image_id, use in inventory.used.items():
         reasons.setdefault(image_id, f"used by {use}")
-    for name, history in account.histories.items():
+    for name, history in inventory.histories.items():
         images = list(dict.fromkeys(version.image_id for version in history))
         for image_id in images[: limits.history]:
             reasons.setdefault(image_id, f"among the last {limits.history} of {name}")
-        if len(images) > 1 and account.now - _since(history) < limits.settled:
+        if len(images) > 1 and inventory.now - _since(history) < limits.settled:
             reasons.setdefault(images[1], f"{name} left it only on {_since(history):%Y-%m-%d}")
     return reasons
 
@@ -110,7 +110,7 @@ def _since(history: Sequence[PointerVersion]) -> datetime:
     return since
 
 
-def _own_reason(image: Image, account: Account, limits: Limits) -> str | None:
+def _own_reason(image: Image, inventory: Inventory, limits: Limits) -> str | None:
     """Why an image stays for its own sake."""
     finished = TAG_BAKE_KEY in image.tags
     if image.tags.get(TAG_MANAGED_BY) != "packer" or not (finished or TAG_BAKE_RUN in image.tags):
@@ -119,7 +119,7 @@ def _own_reason(image: Image, account: Account, limits: Limits) -> str | None:
         return f"tag {TAG_KEEP}" + (f": {image.tags[TAG_KEEP]}" if image.tags[TAG_KEEP] else "")
     if image.state == "disabled" or image.protected:
         return "disabled" if image.state == "disabled" else "protected from deregistration"
-    age = account.now - _time(image.created)
+    age = inventory.now - _time(image.created)
     if not finished:
         return "of a bake that has not ended, or not long ago" if age < limits.unfinished else None
     return f"younger than {limits.age.days} days" if age < limits.age else None
@@ -129,14 +129,14 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _orphans(account: Account, limits: Limits) -> list[Snapshot]:
+def _orphans(inventory: Inventory, limits: Limits) -> list[Snapshot]:
     """Snapshots of bakes whose image is gone; a young one may belong to a bake that still runs."""
-    needed = {snapshot for image in account.images for snapshot in image.snapshots}
+    needed = {snapshot for image in inventory.images for snapshot in image.snapshots}
     return [
         snapshot
-        for snapshot in account.snapshots
+        for snapshot in inventory.snapshots
         if snapshot.id not in needed
-        and account.now - snapshot.started >= (limits.age if snapshot.finished else limits.unfinished)
+        and inventory.now - snapshot.started >= (limits.age if snapshot.finished else limits.unfinished)
     ]
 
 
@@ -165,7 +165,7 @@ class Removal:
         return refusal is None
 
 
-def carry_out(catalog: Catalog, decided: Plan, *, cap: int) -> Removal:
+def carry_out(account: Account, decided: Plan, *, cap: int) -> Removal:
     """Remove at most `cap` images, each with its snapshots, and what an earlier run left half done.
 
     What EC2 refuses stays, and the rest goes on.
@@ -175,32 +175,32 @@ def carry_out(catalog: Catalog, decided: Plan, *, cap: int) -> Removal:
     """
     done = Removal()
     for snapshot in decided.snapshots:
-        done.note(snapshot.id, catalog.delete_snapshot(snapshot.id))
+        done.note(snapshot.id, account.images.delete_snapshot(snapshot.id))
     gone = 0
     for image in decided.images:
         if cap in (gone, len(done.refused)):
             break
-        if not done.note(image.id, catalog.deregister(image.id)):
+        if not done.note(image.id, account.images.deregister(image.id)):
             continue
         gone += 1
         for snapshot_id in image.snapshots:
-            done.note(snapshot_id, catalog.delete_snapshot(snapshot_id))
+            done.note(snapshot_id, account.images.delete_snapshot(snapshot_id))
     return done
 
 
-def read(catalog: Catalog, now: datetime) -> Account:
+def read(account: Account, now: datetime) -> Inventory:
     """Read all that the decision rests on.
 
     Raises:
         PipelineError: AWS could not be asked.
     """
-    images = catalog.own_images()
-    pointers = list(catalog.pointers())
+    images = account.images.ours()
+    pointers = list(account.channels.pointers())
     held = record.held_in(images, pointers)
-    return Account(
+    return Inventory(
         images=images,
-        histories={name: record.union(catalog.history_of(name), held[name]) for name in pointers},
-        used=catalog.used_images(),
-        snapshots=catalog.bake_snapshots(),
+        histories={name: record.union(account.channels.history_of(name), held[name]) for name in pointers},
+        used=account.machines.used_images(),
+        snapshots=account.images.snapshots(),
         now=now,
     )

@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import TAG_REVOKED
 
 if TYPE_CHECKING:
-    from pipeline.aws.catalog import Catalog
+    from pipeline.aws.account import Account
     from pipeline.model import Image
 
 TAG_LIMIT = 256  # EC2: characters in a tag's value
@@ -18,11 +18,11 @@ WHO_LIMIT = 128
 """Characters of the identity's ARN, from its end: a role's path may be longer than a tag."""
 
 
-def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
+def revoke(account: Account, image_id: str, reason: str) -> list[Image]:
     """Tag an image of ours as revoked, with reason, time and who did it.
 
     Args:
-        catalog: The account.
+        account: The account.
         image_id: The image.
         reason: Why; a refusal quotes it.
 
@@ -34,8 +34,8 @@ def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
             into a tag or has characters that show no sign.
     """
     reason = _tag_text(reason)
-    _ours(catalog, image_id)
-    holders = [name for name, held in catalog.pointers().items() if held == image_id]
+    _ours(account, image_id)
+    holders = [name for name, held in account.channels.pointers().items() if held == image_id]
     if holders:
         raise PipelineError(
             f"{image_id} is in a channel, and machines are launched from it",
@@ -43,7 +43,7 @@ def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
             allowed="an image that no channel holds",
             change="roll the channel back first: `python -m pipeline rollback STACK`, then `pulumi up`",
         )
-    note = f" ({datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {catalog.identity()[-WHO_LIMIT:]})"
+    note = f" ({datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {account.identity()[-WHO_LIMIT:]})"
     if len(reason) + len(note) > TAG_LIMIT:
         raise PipelineError(
             "the reason does not fit into a tag",
@@ -51,9 +51,9 @@ def revoke(catalog: Catalog, image_id: str, reason: str) -> list[Image]:
             allowed=f"at most {TAG_LIMIT - len(note)}, beside the time and who revokes",
             change="--reason",
         )
-    catalog.tag(image_id, TAG_REVOKED, reason + note)
-    _see(catalog, image_id, revoked=True)
-    return catalog.descendants(image_id)
+    account.images.tag(image_id, TAG_REVOKED, reason + note)
+    _see(account, image_id, revoked=True)
+    return account.images.descendants(image_id)
 
 
 def _tag_text(reason: str) -> str:
@@ -74,23 +74,23 @@ def _tag_text(reason: str) -> str:
     return text
 
 
-def restore(catalog: Catalog, image_id: str) -> str:
+def restore(account: Account, image_id: str) -> str:
     """Take a revocation back; returns what it said.
 
     Raises:
         PipelineError: There is no such image of ours, or it is not revoked.
     """
-    image = _ours(catalog, image_id)
+    image = _ours(account, image_id)
     if image.revoked is None:
         raise PipelineError(f"{image_id} is not revoked", seen=f"no tag {TAG_REVOKED}")
-    catalog.untag(image_id, TAG_REVOKED)
-    _see(catalog, image_id, revoked=False)
+    account.images.untag(image_id, TAG_REVOKED)
+    _see(account, image_id, revoked=False)
     return image.revoked
 
 
-def _see(catalog: Catalog, image_id: str, *, revoked: bool) -> None:
+def _see(account: Account, image_id: str, *, revoked: bool) -> None:
     """Return once the change shows, so that what is run next reads it."""
-    image = catalog.image_once(image_id, lambda image: (image.revoked is not None) is revoked)
+    image = account.images.find_once(image_id, lambda image: (image.revoked is not None) is revoked)
     if image is None or (image.revoked is not None) is not revoked:
         raise PipelineError(
             f"EC2 accepted the change of tag {TAG_REVOKED} of {image_id}, and does not show it",
@@ -99,11 +99,11 @@ def _see(catalog: Catalog, image_id: str, *, revoked: bool) -> None:
         )
 
 
-def _ours(catalog: Catalog, image_id: str) -> Image:
-    image = catalog.image(image_id)
+def _ours(account: Account, image_id: str) -> Image:
+    image = account.images.find(image_id)
     if image is None or not image.allowed_owner:
         raise PipelineError(
-            f"{image_id} is no image of this account in {catalog.region}",
+            f"{image_id} is no image of this account in {account.region}",
             seen="no such image" if image is None else f"owner {image.owner}",
             change="the id, --region or --profile",
         )

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import visible
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.channels import history
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_GIT_COMMIT
@@ -70,8 +70,8 @@ def run(*, stack: str, config_file: Path, image_id: str | None = None) -> Outcom
     file = StackFile.read(config_file)
     settings = load.read(stack, config_file)
     role, channel = settings.role, settings.channel
-    catalog = Catalog(region=settings.region, profile=settings.profile)
-    entries = history.read(catalog, role=role, channel=channel)
+    account = Account(region=settings.region, profile=settings.profile)
+    entries = history.read(account, role=role, channel=channel)
     if not entries:
         raise PipelineError(
             f"channel {channel} of role {role} has no history",

@@ -1,30 +1,16 @@
-"""Which existing image a stack promotes: the pinned one, else what a channel holds.
-
-Pure: reads go through a `Reader`, so that this is tested without AWS.
-"""
+"""Which existing image a stack promotes: the pinned one, else what a channel holds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pipeline.channels import refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from pipeline.aws.account import Account
     from pipeline.model import Image
     from pipeline.settings.request import Request
-
-
-class Reader(Protocol):
-    """The two reads that a choice rests on."""
-
-    def pointer(self, role: str, channel: str) -> str | None:
-        """The id of the image that a channel holds, or None."""
-
-    def image(self, image_id: str, owners: Sequence[str]) -> Image | None:
-        """The image of that id, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +26,7 @@ class Choice:
     origin: str
 
 
-def choose(request: Request, reader: Reader) -> Choice:
+def choose(request: Request, account: Account) -> Choice:
     """The image that a stack asks for.
 
     Costs one read for a pin and two for a channel, however many images there are.
@@ -51,10 +37,10 @@ def choose(request: Request, reader: Reader) -> Choice:
     image_id, origin = request.pin, "pin"
     if image_id is None:
         channel = request.source_channel or ""
-        image_id, origin = reader.pointer(request.role, channel), f"channel {channel}"
+        image_id, origin = account.channels.image_id(request.role, channel), f"channel {channel}"
         if image_id is None:
             raise refusals.empty_channel(request)
-    image = reader.image(image_id, request.owners)
+    image = account.images.find(image_id, request.owners)
     refusal = refusals.of_image(request, image_id, image)
     if refusal is not None:
         raise refusal

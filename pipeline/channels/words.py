@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pipeline.channels.standing import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from pipeline.aws.account import Account
     from pipeline.channels.select import Choice
     from pipeline.channels.standing import Standing
     from pipeline.model import Image
     from pipeline.settings.request import Request
 
 
-class Reader(Protocol):
-    """The two reads that the words rest on."""
-
-    def pointer(self, role: str, channel: str) -> str | None:
-        """The id of the image that a channel holds, or None."""
-
-    def image(self, image_id: str, owners: Sequence[str]) -> Image | None:
-        """The image of that id, or None."""
-
-
-def about(choice: Choice, request: Request, standing: Standing, reader: Reader, now: datetime) -> list[str]:
+def about(choice: Choice, request: Request, standing: Standing, account: Account, now: datetime) -> list[str]:
     """Lines about a promotion: nothing if the channel holds the image already and no newer one waits.
 
     Args:
         choice: The image that is promoted.
         request: What the stack asks for.
         standing: Where the channel stands that it is promoted into.
-        reader: The account.
+        account: The account.
         now: The present time, in UTC.
     """
     lines = []
@@ -41,13 +30,13 @@ def about(choice: Choice, request: Request, standing: Standing, reader: Reader, 
     if held is None:
         lines.append(f"channel {channel}: nothing → {_name(choice.image, now)}, from {choice.origin}")
     elif held != choice.image.id:
-        old = reader.image(held, request.owners)
+        old = account.images.find(held, request.owners)
         was = _name(old, now) if old else f"{held} (gone)"
         lines.append(f"channel {channel}: {was} → {_name(choice.image, now)}, from {choice.origin}")
         lines += _unlabelled(standing)
     if request.pin is not None and request.upstream is not None:
-        waiting = reader.pointer(request.role, request.upstream)
-        newer = reader.image(waiting, request.owners) if waiting not in (None, request.pin) else None
+        waiting = account.channels.image_id(request.role, request.upstream)
+        newer = account.images.find(waiting, request.owners) if waiting not in (None, request.pin) else None
         if newer is not None and newer.created > choice.image.created:
             lines.append(
                 f"channel {request.upstream} holds a newer image, {_name(newer, now)}; "

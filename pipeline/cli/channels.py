@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import PEOPLE, AsJson, Profile, Region, catalog, say
+from pipeline.cli.options import PEOPLE, AsJson, Profile, Region, account_of, say
 from pipeline.errors import PipelineError
 
 app = typer.Typer()
@@ -100,7 +100,7 @@ def revoke(
     """Keep an image out of every channel from now on."""
     from pipeline.channels import revoke as command  # noqa: PLC0415
 
-    descendants = command.revoke(catalog(region, profile), image, reason)
+    descendants = command.revoke(account_of(region, profile), image, reason)
     if as_json:
         print(json.dumps({"revoked": image, "descendants": [child.id for child in descendants]}))  # noqa: T201
         return
@@ -121,7 +121,7 @@ def restore(
     """Take the revocation of an image back."""
     from pipeline.channels import revoke as command  # noqa: PLC0415
 
-    said = command.restore(catalog(region, profile), image)
+    said = command.restore(account_of(region, profile), image)
     if as_json:
         print(json.dumps({"restored": image, "was": said}))  # noqa: T201
     else:
@@ -162,7 +162,7 @@ def retire(
     from pipeline.channels import retire as command  # noqa: PLC0415
     from pipeline.channels import retire_report as report  # noqa: PLC0415
 
-    account = catalog(region, profile)
+    account = account_of(region, profile)
     limits = command.Limits(history=history, age=timedelta(days=days), settled=timedelta(days=settled_days))
     decided = command.plan(command.read(account, datetime.now(UTC)), limits)
     done = command.carry_out(account, decided, cap=cap) if yes else None

@@ -12,7 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import REGION
 
 if TYPE_CHECKING:
-    from pipeline.aws.catalog import Catalog
+    from pipeline.aws.account import Account
 
 STEPS = "Steps of `pulumi up`"
 PEOPLE = "For people"
@@ -24,13 +24,13 @@ Profile = Annotated[str | None, typer.Option(envvar="AWS_PROFILE", help="AWS pro
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 
 
-def catalog(region: str | None, profile: str | None) -> Catalog:
+def account_of(region: str | None, profile: str | None) -> Account:
     """The account that the options name.
 
     Raises:
         PipelineError: No region is given, or it is not a name of one.
     """
-    from pipeline.aws.catalog import Catalog  # noqa: PLC0415 - the steps do not pay for it
+    from pipeline.aws.account import Account  # noqa: PLC0415 - the steps do not pay for it
 
     if not region:
         raise PipelineError("no AWS region is given", change="--region, or AWS_REGION in the environment")
@@ -41,7 +41,7 @@ def catalog(region: str | None, profile: str | None) -> Catalog:
             allowed="a region such as eu-west-1",
             change="--region, or AWS_REGION in the environment",
         )
-    return Catalog(region=region, profile=profile)
+    return Account(region=region, profile=profile)
 
 
 def say(text: str) -> None:

@@ -100,7 +100,7 @@ def _read(path: Path) -> str:
 
 
 def _facts(stack: str, config_file: str, saved: dict[str, Path]) -> Facts:
-    from pipeline.aws.catalog import Catalog  # noqa: PLC0415
+    from pipeline.aws.account import Account  # noqa: PLC0415
     from pipeline.review import facts  # noqa: PLC0415
     from pipeline.review import preview as previews  # noqa: PLC0415
 
@@ -110,4 +110,4 @@ def _facts(stack: str, config_file: str, saved: dict[str, Path]) -> Facts:
     else:
         found = previews.run(stack, Path(config_file.replace("{stack}", stack)))
     region = found.config.get("aws:region", "")
-    return facts.gather(found, Catalog(region=region, profile=found.config.get("aws:profile")))
+    return facts.gather(found, Account(region=region, profile=found.config.get("aws:profile")))

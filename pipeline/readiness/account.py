@@ -13,7 +13,7 @@ from botocore.parsers import ResponseParserError
 
 from pipeline import aws
 from pipeline.aws import causes
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account as AwsAccount
 from pipeline.aws.causes import EXPIRED, LATE, SIGNATURE, UNKNOWN
 from pipeline.aws.patience import BRIEF
 from pipeline.readiness.findings import Subject
@@ -61,9 +61,9 @@ class Account:
         return f"account in {self.place}"
 
     @cached_property
-    def catalog(self) -> Catalog:
-        """Its images and channels."""
-        return Catalog(region=self.place.region, profile=self.place.profile or None, patience=BRIEF)
+    def aws(self) -> AwsAccount:
+        """Its images, channels and machines."""
+        return AwsAccount(region=self.place.region, profile=self.place.profile or None, patience=BRIEF)
 
     def client(self, service: str) -> Any:
         """A client of one service.

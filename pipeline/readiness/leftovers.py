@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.aws.catalog import tags_of
+from pipeline.aws.images import tags_of
 from pipeline.channels.words import age
 from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_MANAGED_BY
 from pipeline.readiness.findings import Subject

@@ -23,7 +23,7 @@ def find(account: Account, stack: Stack) -> Image | None:
         PipelineError: There is no template, or AWS could not be asked.
     """
     values = template.values(stack)
-    return account.catalog.newest_image(
+    return account.aws.images.newest(
         owners=[str(owner) for owner in values["source_image_owners"]],
         name=str(values["source_image_name"]),
         architecture=str(values["source_image_architecture"]),

@@ -1,9 +1,9 @@
-"""From a preview to what a reviewer wants to know. Pure: what AWS knows comes in through a `Reader`."""
+"""From a preview to what a reviewer wants to know."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pipeline import visible
 from pipeline.channels import history
@@ -12,10 +12,10 @@ from pipeline.review.preview import SAME, UNKNOWN, plan_in
 from pipeline.settings.schema import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping
 
-    from pipeline.model import Image, PointerVersion
+    from pipeline.aws.account import Account
+    from pipeline.model import Image
     from pipeline.review.preview import Change, Preview
 
 POINTER = "aws:ssm/parameter:Parameter"
@@ -23,22 +23,6 @@ TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 STACK = "pulumi:pulumi:Stack"
 NO_VERSION = frozenset({"tags", "tagsAll", "updateDefaultVersion", "defaultVersion"})
 """Inputs of a launch template whose change makes no version (provider aws 7.51)."""
-
-
-class Reader(Protocol):
-    """The reads that a note rests on."""
-
-    def images(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        """Those of our own images that still exist, by id."""
-
-    def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
-        """What a channel has held, newest first."""
-
-    def held_before(self, role: str, channel: str) -> Mapping[str, datetime]:
-        """Image id to when a channel came to hold it first, as the images' tags say."""
-
-    def baked(self, bake_key: str) -> list[Image]:
-        """Our images that bear a bake key, the one that is used first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +76,7 @@ class Facts:
         return tuple(change for change in self.preview.changes if change.operation == "replace")
 
 
-def gather(preview: Preview, reader: Reader) -> Facts:
+def gather(preview: Preview, account: Account) -> Facts:
     """The facts of a preview; what AWS does not answer is left out, and said."""
     config = preview.config
     role = config.get("golden-image:role", Config.model_fields["role"].default)
@@ -104,8 +88,8 @@ def gather(preview: Preview, reader: Reader) -> Facts:
     unasked: str | None = None
     if not preview.errors:
         try:
-            found, rollback = _ask(reader, role, channel, before=before, after=after)
-            bake = _with_adopted(bake, preview, reader)
+            found, rollback = _ask(account, role, channel, before=before, after=after)
+            bake = _with_adopted(bake, preview, account)
         except PipelineError as error:
             unasked = error.what
     return Facts(
@@ -154,12 +138,12 @@ def _template(preview: Preview) -> tuple[int | None, int | None]:
 
 
 def _ask(
-    reader: Reader, role: str, channel: str, *, before: str | None, after: str | None
+    account: Account, role: str, channel: str, *, before: str | None, after: str | None
 ) -> tuple[dict[str, Image], Image | None]:
     """Both images, and the one that `rollback` would pick once the update is done."""
     wanted = [image for image in (before, after) if image and image != UNKNOWN]
-    found = reader.images(sorted(set(wanted)))
-    entries = history.read(reader, role=role, channel=channel) if channel else []
+    found = account.images.existing(sorted(set(wanted)))
+    entries = history.read(account, role=role, channel=channel) if channel else []
     target = history.previous_good(entries, after)
     return found, target.image if target else None
 
@@ -205,10 +189,10 @@ def _short(value: object) -> str:
     return visible.cut(str(value), visible.VALUE_LENGTH)
 
 
-def _with_adopted(bake: Bake | None, preview: Preview, reader: Reader) -> Bake | None:
+def _with_adopted(bake: Bake | None, preview: Preview, account: Account) -> Bake | None:
     step = preview.command("bake")
     if bake is None or step is None:
         return bake
     key = _plan(step.inputs[1]).get("bakeKey")
-    images = reader.baked(key) if isinstance(key, str) else []
+    images = account.images.baked(key) if isinstance(key, str) else []
     return Bake(first=bake.first, reasons=bake.reasons, adopts=images[0] if images else None)

@@ -1,9 +1,14 @@
-"""Images as the tests of the pipeline want them."""
+"""Images, pointers and accounts as the tests of the pipeline want them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipeline.aws.account import Account
+from pipeline.aws.channels import Channels
+from pipeline.aws.clients import Session
+from pipeline.aws.images import Images
 from pipeline.channels.standing import Standing
 from pipeline.model import Image, PointerVersion
 
@@ -42,3 +47,58 @@ def standing(*record: str | tuple[str, ...] | PointerVersion, stack: str = "prod
         for number, one in enumerate(record, 1)
     ]
     return Standing(stack=stack, role="web", channel="prod", record=versions[::-1])
+
+
+class Known(Account):
+    """An account that holds these images, and whose channels of role web hold or have held these; it notes its reads.
+
+    Args:
+        images: Its images.
+        history: What its channels have held, newest first.
+        pointers: Channel to the id of the image that it holds.
+    """
+
+    def __init__(
+        self,
+        *images: Image,
+        history: Sequence[PointerVersion] = (),
+        pointers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(region="eu-west-1")
+        self.reads: list[str] = []
+        self.images = _Images(images, self.reads)
+        self.channels = _Channels(history, pointers or {}, self.reads)
+
+
+class _Images(Images):
+    def __init__(self, images: Sequence[Image], reads: list[str]) -> None:
+        super().__init__(Session(region="eu-west-1"))
+        self._by_id, self._reads = {one.id: one for one in images}, reads
+
+    def find(self, image_id: str, owners: Sequence[str] = ("self",)) -> Image | None:
+        self._reads.append(image_id)
+        return self._by_id.get(image_id)
+
+    def existing(self, image_ids: Sequence[str]) -> dict[str, Image]:
+        return {key: self._by_id[key] for key in image_ids if key in self._by_id}
+
+    def held_before(self, role: str, channel: str) -> dict[str, datetime]:
+        return {}
+
+    def baked(self, bake_key: str) -> list[Image]:
+        return [one for one in self._by_id.values() if one.tags.get("BakeKey") == bake_key]
+
+
+class _Channels(Channels):
+    def __init__(
+        self, record: Sequence[PointerVersion], pointers: Mapping[str, str], reads: list[str]
+    ) -> None:
+        super().__init__(Session(region="eu-west-1"))
+        self._record, self._pointers, self._reads = record, pointers, reads
+
+    def image_id(self, role: str, channel: str) -> str | None:
+        self._reads.append(f"{role}/{channel}")
+        return self._pointers.get(channel)
+
+    def history(self, role: str, channel: str) -> list[PointerVersion]:
+        return list(self._record)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline import aws as clients
 from pipeline import record
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.channels import history, retire, rollback
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError
@@ -38,7 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-class Account:
+class Moved:
     """An account of moto's whose channel is written by a stack, and by hand."""
 
     def __init__(self) -> None:
@@ -71,12 +71,12 @@ class Account:
 
 
 @pytest.fixture
-def account(aws: None) -> Account:
-    return Account()
+def account(aws: None) -> Moved:
+    return Moved()
 
 
 @pytest.fixture
-def written(account: Account) -> tuple[Account, str, str]:
+def written(account: Moved) -> tuple[Moved, str, str]:
     """A channel that held one image, then another, and was written 120 times with that by hand."""
     first, second = account.image("first"), account.image("second")
     account.promote(first)
@@ -84,12 +84,12 @@ def written(account: Account) -> tuple[Account, str, str]:
     account.promote(second)
     account.age(second, 30)
     account.write(second, 120)
-    assert {entry.image_id for entry in Catalog(region=REGION).pointer_history("web", "prod")} == {second}
+    assert {entry.image_id for entry in Account(region=REGION).channels.history("web", "prod")} == {second}
     return account, first, second
 
 
 def test_there_is_something_to_go_back_to_after_a_hundred_writes(
-    written: tuple[Account, str, str], tmp_path: Path
+    written: tuple[Moved, str, str], tmp_path: Path
 ) -> None:
     _, first, _ = written
     file = tmp_path / "Pulumi.prod.yaml"
@@ -105,9 +105,9 @@ def test_there_is_something_to_go_back_to_after_a_hundred_writes(
     assert f"golden-image:image: {first}" in file.read_text()
 
 
-def test_retire_keeps_it(written: tuple[Account, str, str]) -> None:
+def test_retire_keeps_it(written: tuple[Moved, str, str]) -> None:
     _, first, second = written
-    read = retire.read(Catalog(region=REGION), datetime.now(UTC))
+    read = retire.read(Account(region=REGION), datetime.now(UTC))
     found = retire.plan(read, retire.Limits(age=timedelta()))
     assert found.kept == {second: f"in {POINTER}", first: f"among the last 3 of {POINTER}"}
     assert found.images == []
@@ -116,7 +116,7 @@ def test_retire_keeps_it(written: tuple[Account, str, str]) -> None:
     assert [one.id for one in retire.plan(read, limits).images] == [first]
 
 
-def test_an_image_is_tagged_once_with_the_first_time(account: Account, calls: list[str]) -> None:
+def test_an_image_is_tagged_once_with_the_first_time(account: Moved, calls: list[str]) -> None:
     first, second = account.image("first"), account.image("second")
     assert account.promote(first) == [first]
     account.age(first, 60)
@@ -129,7 +129,7 @@ def test_an_image_is_tagged_once_with_the_first_time(account: Account, calls: li
     assert "CreateTags" not in calls
 
 
-def test_a_record_from_before_the_tags_is_caught_up_with(account: Account) -> None:
+def test_a_record_from_before_the_tags_is_caught_up_with(account: Moved) -> None:
     images = [account.image(f"image-{number}") for number in range(4)]
     for one in images:
         account.write(one)
@@ -139,16 +139,16 @@ def test_a_record_from_before_the_tags_is_caught_up_with(account: Account) -> No
 
 @pytest.mark.parametrize(("writes", "more"), [(99, 0), (100, 1)])
 def test_tags_are_asked_for_only_once_ssm_has_forgotten(
-    account: Account, calls: list[str], writes: int, more: int
+    account: Moved, calls: list[str], writes: int, more: int
 ) -> None:
     account.write(account.image("one"), writes)
     calls.clear()
-    history.read(Catalog(region=REGION), role="web", channel="prod")
+    history.read(Account(region=REGION), role="web", channel="prod")
     assert calls.count("DescribeImages") == 1 + more
 
 
 def test_another_roles_image_and_a_tag_that_is_no_time_do_not_count(
-    written: tuple[Account, str, str],
+    written: tuple[Moved, str, str],
 ) -> None:
     account, first, _ = written
     account.ec2.create_tags(Resources=[first], Tags=[{"Key": "Held-prod", "Value": "yesterday"}])
@@ -156,7 +156,7 @@ def test_another_roles_image_and_a_tag_that_is_no_time_do_not_count(
     account.age(other, 90)
     account.ec2.create_tags(Resources=[other], Tags=[{"Key": "Role", "Value": "db"}])
     with pytest.raises(PipelineError, match="no earlier image"):
-        rollback._pick(history.read(Catalog(region=REGION), role="web", channel="prod"), None, "prod")
+        rollback._pick(history.read(Account(region=REGION), role="web", channel="prod"), None, "prod")
 
 
 def test_the_union_names_no_image_twice_for_one_time() -> None:

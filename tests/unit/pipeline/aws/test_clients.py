@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import aws
 from pipeline.aws import patience
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.aws.patience import BRIEF, LONG, SHORT, Patience
 from pipeline.cli.app import main
 from pipeline.errors import PipelineError
@@ -67,11 +67,11 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 
 def pointer(patience: Patience) -> str | None:
-    return Catalog(region=REGION, patience=patience).pointer("web", "prod")
+    return Account(region=REGION, patience=patience).channels.image_id("web", "prod")
 
 
 def image(patience: Patience) -> str | None:
-    found = Catalog(region=REGION, patience=patience).image(IMAGE)
+    found = Account(region=REGION, patience=patience).images.find(IMAGE)
     return found.id if found else None
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components import baking
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.baking import sizes
 from pipeline.errors import PipelineError
 from pipeline.settings import load
@@ -15,8 +15,8 @@ BUILDER, FLEET = "golden-image:bake.variables.instance_type", "golden-image:flee
 
 def check(architecture: str, builder: str, fleet: str) -> None:
     wanted = {BUILDER: builder, FLEET: fleet}
-    catalog = Catalog(region="eu-west-1")
-    sizes.check(catalog, wanted, architecture=architecture, stack_file="Pulumi.dev.yaml")
+    account = Account(region="eu-west-1")
+    sizes.check(account, wanted, architecture=architecture, stack_file="Pulumi.dev.yaml")
 
 
 @pytest.mark.usefixtures("aws")
@@ -62,4 +62,4 @@ class TestCheck:
         config |= {"golden-image:architecture": "arm64", f"golden-image:{section}": json.dumps(values)}
         stack = load.parse(config, stack="dev")
         with pytest.raises(PipelineError, match=rf"golden-image:{section}.*does not fit"):
-            baking.declare(stack, Catalog(region="eu-west-1"))
+            baking.declare(stack, Account(region="eu-west-1"))

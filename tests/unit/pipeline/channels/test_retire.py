@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from moto.ec2.models import ec2_backends
 from typer.testing import CliRunner
 
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.channels import retire
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError
@@ -43,9 +43,9 @@ def record(*images: tuple[str, int]) -> list[PointerVersion]:
     ]
 
 
-def account(images: list[Image], **changes: Any) -> retire.Account:
+def inventory(images: list[Image], **changes: Any) -> retire.Inventory:
     given: dict[str, Any] = {"histories": {}, "used": {}, "snapshots": [], "now": NOW} | changes
-    return retire.Account(images=images, **given)
+    return retire.Inventory(images=images, **given)
 
 
 def test_only_what_nobody_needs_goes() -> None:
@@ -56,7 +56,8 @@ def test_only_what_nobody_needs_goes() -> None:
     foreign = making.image("foreign", tags={"Role": "web"})
     history = record(("held", 30), ("earlier", 60), ("third", 70), ("fourth", 80))
     found = retire.plan(
-        account([*images, foreign], histories={"/p/web/prod": history}, used={"used": "i-1"}), retire.Limits()
+        inventory([*images, foreign], histories={"/p/web/prod": history}, used={"used": "i-1"}),
+        retire.Limits(),
     )
     assert [one.id for one in found.images] == ["fourth", "older", "free"]
     assert found.kept == {
@@ -75,7 +76,7 @@ def test_the_earlier_image_stays_until_the_new_one_has_settled(since: int, *, go
     # Written again since: what counts is how long the channel has held it.
     history = record(("new", 1), ("new", since), ("old", 50))
     found = retire.plan(
-        account([image("new"), image("old")], histories={"p": history}), retire.Limits(history=1)
+        inventory([image("new"), image("old")], histories={"p": history}), retire.Limits(history=1)
     )
     assert [one.id for one in found.images] == (["old"] if goes else [])
 
@@ -86,7 +87,7 @@ def test_snapshots_that_lost_their_image() -> None:
         Snapshot(id="snap-orphan", started=NOW - timedelta(days=50)),
         Snapshot(id="snap-running", started=NOW - timedelta(hours=1)),
     ]
-    found = retire.plan(account([image("here")], snapshots=snapshots), retire.Limits())
+    found = retire.plan(inventory([image("here")], snapshots=snapshots), retire.Limits())
     assert [one.id for one in found.snapshots] == ["snap-orphan"]
 
 
@@ -103,7 +104,7 @@ def test_what_a_bake_left_half_done_goes_after_a_day() -> None:
         Snapshot(id="snap-done", started=NOW - timedelta(hours=25)),
     ]
     images = [unfinished("new", 23), unfinished("left", 25)]
-    found = retire.plan(account(images, snapshots=snapshots), retire.Limits())
+    found = retire.plan(inventory(images, snapshots=snapshots), retire.Limits())
     assert [one.id for one in found.images] == ["left"]
     assert [one.id for one in found.snapshots] == ["snap-lost"]
     assert found.kept == {"new": "of a bake that has not ended, or not long ago"}
@@ -123,7 +124,7 @@ def test_snapshots_of_bakes_that_ended_and_that_did_not(aws: None) -> None:
     left = snapshot(ManagedBy="packer", BakeRun="k")
     for strange in ({"ManagedBy": "packer"}, {"BakeKey": "k"}, {"BakeRun": "k", "ManagedBy": "hand"}):
         snapshot(**strange)
-    found = {one.id: one.finished for one in Catalog(region=REGION).bake_snapshots()}
+    found = {one.id: one.finished for one in Account(region=REGION).images.snapshots()}
     assert found == {old: True, done: True, left: False}
 
 
@@ -285,19 +286,19 @@ def test_many_images_are_few_lines(aws: None) -> None:
 
 
 def test_a_half_done_removal_is_finished(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    catalog = Catalog(region=REGION)
+    account = Account(region=REGION)
     decided = retire.Plan({}, [image("one")], [])
     calls: list[str] = []
-    monkeypatch.setattr(catalog, "deregister", calls.append)
+    monkeypatch.setattr(account.images, "deregister", calls.append)
 
     def die(snapshot: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(catalog, "delete_snapshot", die)
+    monkeypatch.setattr(account.images, "delete_snapshot", die)
     with pytest.raises(KeyboardInterrupt):
-        retire.carry_out(catalog, decided, cap=1)
-    monkeypatch.setattr(catalog, "delete_snapshot", calls.append)
+        retire.carry_out(account, decided, cap=1)
+    monkeypatch.setattr(account.images, "delete_snapshot", calls.append)
     orphan = Snapshot(id="snap-one", started=NOW - timedelta(days=50))
-    again = retire.plan(account([], snapshots=[orphan]), retire.Limits())
-    retire.carry_out(catalog, again, cap=1)
+    again = retire.plan(inventory([], snapshots=[orphan]), retire.Limits())
+    retire.carry_out(account, again, cap=1)
     assert calls == ["one", "snap-one"]

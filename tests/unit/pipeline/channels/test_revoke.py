@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.ec2.models import ec2_backends
 
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
+from pipeline.aws.images import Images
 from pipeline.channels import revoke
 from pipeline.errors import PipelineError
 
@@ -23,8 +24,8 @@ def ec2(aws: None) -> Any:
 
 
 @pytest.fixture
-def catalog(aws: None) -> Catalog:
-    return Catalog(region=REGION)
+def account(aws: None) -> Account:
+    return Account(region=REGION)
 
 
 def image(ec2: Any, name: str, source: str | None = None) -> str:
@@ -34,16 +35,16 @@ def image(ec2: Any, name: str, source: str | None = None) -> str:
     return found
 
 
-def test_revoked_with_reason_time_and_identity_and_restored(ec2: Any, catalog: Catalog) -> None:
+def test_revoked_with_reason_time_and_identity_and_restored(ec2: Any, account: Account) -> None:
     bad = image(ec2, "bad")
-    assert revoke.revoke(catalog, bad, " CVE-2026-1 ") == []
-    found = catalog.image(bad)
+    assert revoke.revoke(account, bad, " CVE-2026-1 ") == []
+    found = account.images.find(bad)
     assert found is not None
     assert re.fullmatch(r"CVE-2026-1 \(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ arn:aws:.*\)", found.revoked or "")
-    assert "CVE-2026-1" in revoke.restore(catalog, bad)
-    assert catalog.image(bad).revoked is None  # type: ignore[union-attr]
+    assert "CVE-2026-1" in revoke.restore(account, bad)
+    assert account.images.find(bad).revoked is None  # type: ignore[union-attr]
     with pytest.raises(PipelineError, match="is not revoked"):
-        revoke.restore(catalog, bad)
+        revoke.restore(account, bad)
 
 
 @pytest.mark.parametrize(
@@ -59,31 +60,31 @@ def test_revoked_with_reason_time_and_identity_and_restored(ec2: Any, catalog: C
         ("bad\ufffe", "show no sign"),
     ],
 )
-def test_a_reason_that_no_tag_can_hold(ec2: Any, catalog: Catalog, reason: str, message: str) -> None:
+def test_a_reason_that_no_tag_can_hold(ec2: Any, account: Account, reason: str, message: str) -> None:
     good = image(ec2, "good")
     with pytest.raises(PipelineError, match=message) as caught:
-        revoke.revoke(catalog, good, reason)
+        revoke.revoke(account, good, reason)
     assert str(caught.value).replace("\n", "").isprintable()
-    assert catalog.image(good).revoked is None  # type: ignore[union-attr]
+    assert account.images.find(good).revoked is None  # type: ignore[union-attr]
 
 
-def test_the_longest_reason_fits_into_a_tag(ec2: Any, catalog: Catalog) -> None:
+def test_the_longest_reason_fits_into_a_tag(ec2: Any, account: Account) -> None:
     bad = image(ec2, "bad")
     with pytest.raises(PipelineError) as caught:
-        revoke.revoke(catalog, bad, "x" * 257)
+        revoke.revoke(account, bad, "x" * 257)
     most = int(re.findall(r"at most (\d+)", str(caught.value))[0])
-    revoke.revoke(catalog, bad, "é" * most)
-    found = catalog.image(bad)
+    revoke.revoke(account, bad, "é" * most)
+    found = account.images.find(bad)
     assert found is not None
     assert len(found.revoked or "") == revoke.TAG_LIMIT
 
 
-def test_descendants_of_all_generations(ec2: Any, catalog: Catalog) -> None:
+def test_descendants_of_all_generations(ec2: Any, account: Account) -> None:
     root = image(ec2, "root")
     child = image(ec2, "child", root)
     grandchild = image(ec2, "grandchild", child)
     image(ec2, "stranger", "ami-00000000")
-    assert [found.id for found in revoke.revoke(catalog, root, "bad")] == [child, grandchild]
+    assert [found.id for found in revoke.revoke(account, root, "bad")] == [child, grandchild]
 
 
 @pytest.fixture
@@ -104,25 +105,25 @@ def lagging(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return late
 
 
-def test_a_revocation_is_taken_back_at_once(ec2: Any, catalog: Catalog, lagging: list[Any]) -> None:
+def test_a_revocation_is_taken_back_at_once(ec2: Any, account: Account, lagging: list[Any]) -> None:
     bad = image(ec2, "bad")
-    revoke.revoke(catalog, bad, "CVE-2026-1")
-    assert "CVE-2026-1" in revoke.restore(catalog, bad)
+    revoke.revoke(account, bad, "CVE-2026-1")
+    assert "CVE-2026-1" in revoke.restore(account, bad)
     assert not lagging
-    assert catalog.image(bad).revoked is None  # type: ignore[union-attr]
+    assert account.images.find(bad).revoked is None  # type: ignore[union-attr]
 
 
-def test_a_tag_that_never_shows(ec2: Any, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tag_that_never_shows(ec2: Any, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = image(ec2, "bad")
-    monkeypatch.setattr(catalog, "tag", lambda *_: None)
-    once = Catalog.image_once
-    monkeypatch.setattr(Catalog, "image_once", lambda *given: once(*given, seconds=0.6))
+    monkeypatch.setattr(account.images, "tag", lambda *_: None)
+    once = Images.find_once
+    monkeypatch.setattr(Images, "find_once", lambda *given: once(*given, seconds=0.6))
     with pytest.raises(PipelineError, match="does not show it"):
-        revoke.revoke(catalog, bad, "CVE-2026-1")
+        revoke.revoke(account, bad, "CVE-2026-1")
 
 
 def test_more_descendants_than_fit_into_a_filter(
-    ec2: Any, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    ec2: Any, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
 
@@ -147,24 +148,24 @@ def test_more_descendants_than_fit_into_a_filter(
         amis[twin.id] = twin
         ec2.create_tags(Resources=[twin.id], Tags=[{"Key": "SourceImage", "Value": root}])
     grandchild = image(ec2, "grandchild", f"ami-{249:017x}")
-    found = [one.id for one in revoke.revoke(catalog, root, "bad")]
+    found = [one.id for one in revoke.revoke(account, root, "bad")]
     assert len(found) == 252
     assert found[-1] == grandchild
-    assert len(catalog.images(found)) == 252
+    assert len(account.images.existing(found)) == 252
 
 
-def test_an_image_that_a_channel_holds(ec2: Any, catalog: Catalog) -> None:
+def test_an_image_that_a_channel_holds(ec2: Any, account: Account) -> None:
     held = image(ec2, "held")
     ssm: Any = boto3.client("ssm", region_name=REGION)
     ssm.put_parameter(Name="/golden-image/web/prod", Value=held, Type="String")
     with pytest.raises(PipelineError, match="is in a channel") as caught:
-        revoke.revoke(catalog, held, "bad")
+        revoke.revoke(account, held, "bad")
     assert "/golden-image/web/prod" in str(caught.value)
     assert "rollback" in str(caught.value)
 
 
-def test_no_such_image_and_no_reason(ec2: Any, catalog: Catalog) -> None:
+def test_no_such_image_and_no_reason(ec2: Any, account: Account) -> None:
     with pytest.raises(PipelineError, match="is no image of this account"):
-        revoke.revoke(catalog, "ami-0123456789abcdef0", "bad")
+        revoke.revoke(account, "ami-0123456789abcdef0", "bad")
     with pytest.raises(PipelineError, match="needs a reason"):
-        revoke.revoke(catalog, image(ec2, "bad"), "  ")
+        revoke.revoke(account, image(ec2, "bad"), "  ")

@@ -1,6 +1,5 @@
 """Which image a stack promotes, and why it may not."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +9,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import Image
 from pipeline.settings.request import Request
 from tests.unit.pipeline.making import GOOD as IMAGE
+from tests.unit.pipeline.making import Known
 
 REQUEST = Request(
     stack="prod",
@@ -22,36 +22,22 @@ REQUEST = Request(
 )
 
 
-class Account:
-    def __init__(self, image: Image | None = IMAGE, pointer: str | None = IMAGE.id) -> None:
-        self._image, self._pointer = image, pointer
-        self.reads: list[str] = []
-
-    def pointer(self, role: str, channel: str) -> str | None:
-        self.reads.append(f"{role}/{channel}")
-        return self._pointer
-
-    def image(self, image_id: str, owners: Sequence[str]) -> Image | None:
-        self.reads.append(image_id)
-        return self._image
-
-
 def test_what_the_channel_holds() -> None:
-    account = Account()
+    account = Known(IMAGE, pointers={"candidate": IMAGE.id})
     found = choose(REQUEST, account)
     assert (found.image, found.origin) == (IMAGE, "channel candidate")
     assert account.reads == ["web/candidate", IMAGE.id]
 
 
 def test_a_pin_asks_no_channel() -> None:
-    account = Account()
+    account = Known(IMAGE, pointers={"candidate": IMAGE.id})
     assert choose(replace(REQUEST, pin=IMAGE.id), account).origin == "pin"
     assert account.reads == [IMAGE.id]
 
 
 def test_an_empty_channel() -> None:
     with pytest.raises(PipelineError, match="channel candidate holds no image for role web yet"):
-        choose(REQUEST, Account(pointer=None))
+        choose(REQUEST, Known(IMAGE))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +57,9 @@ def test_an_empty_channel() -> None:
 @pytest.mark.parametrize("pin", [None, IMAGE.id])
 def test_refused(image: Image | None, message: str, seen: str, pin: str | None) -> None:
     with pytest.raises(PipelineError, match=message) as caught:
-        choose(replace(REQUEST, pin=pin), Account(image))
+        choose(
+            replace(REQUEST, pin=pin), Known(*([image] if image else []), pointers={"candidate": IMAGE.id})
+        )
     error = str(caught.value)
     assert seen in error
     assert "golden-image:image in Pulumi.prod.yaml" in error

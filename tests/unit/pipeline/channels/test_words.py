@@ -1,6 +1,5 @@
 """A preview in words."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,7 +10,7 @@ from pipeline.channels.select import Choice
 from pipeline.channels.standing import label
 from pipeline.model import Image
 from pipeline.settings.request import Request
-from tests.unit.pipeline.making import image, standing
+from tests.unit.pipeline.making import Known, image, standing
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
@@ -30,22 +29,11 @@ REQUEST = Request(
 )
 
 
-class Account:
-    def __init__(self, **pointers: str) -> None:
-        self.pointers = pointers
-
-    def pointer(self, role: str, channel: str) -> str | None:
-        return self.pointers.get(channel)
-
-    def image(self, image_id: str, owners: Sequence[str]) -> Image | None:
-        return {one.id: one for one in (OLD, NEW)}.get(image_id)
-
-
 def said(image: Image, request: Request = REQUEST, **pointers: str) -> list[str]:
     choice = Choice(image=image, origin="pin" if request.pin else "channel candidate")
     held = pointers.get("prod")
     stands = standing((held, label("prod", "0a1b2c3d"))) if held else standing()
-    return words.about(choice, request, stands, Account(**pointers), NOW)
+    return words.about(choice, request, stands, Known(OLD, NEW, pointers=pointers), NOW)
 
 
 def test_a_move() -> None:
@@ -65,9 +53,9 @@ def test_nothing_to_say() -> None:
 
 def test_a_pointer_without_any_label() -> None:
     choice = Choice(image=NEW, origin="channel candidate")
-    lines = words.about(choice, REQUEST, standing(OLD.id), Account(), NOW)
+    lines = words.about(choice, REQUEST, standing(OLD.id), Known(OLD, NEW), NOW)
     assert "`pulumi up` replaces ami-1 only if this stack put it there" in lines[1]
-    assert len(words.about(choice, REQUEST, standing(NEW.id), Account(), NOW)) == 0
+    assert len(words.about(choice, REQUEST, standing(NEW.id), Known(OLD, NEW), NOW)) == 0
 
 
 def test_a_stack_that_bakes_into_a_channel_that_somebody_else_moved() -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import re
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,33 +15,20 @@ from markdown_it import MarkdownIt
 from pipeline.errors import PipelineError
 from pipeline.model import Image, PointerVersion
 from pipeline.review import facts, note, preview
+from tests.unit.pipeline.making import Known
 
 HERE = Path(__file__).parent
 RECORDED = sorted(path.stem for path in (HERE / "previews").glob("*.json"))
 MANY = 200
 
 
-class World:
+def world(recorded: dict[str, Any]) -> Known:
     """What AWS knew when a preview was recorded."""
-
-    def __init__(self, recorded: dict[str, Any]) -> None:
-        self._images = {found["id"]: Image(**found) for found in recorded["images"]}
-        self._history = [
-            PointerVersion(**{**entry, "when": datetime.fromisoformat(entry["when"])})
-            for entry in recorded["history"]
-        ]
-
-    def images(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        return {image: self._images[image] for image in image_ids if image in self._images}
-
-    def pointer_history(self, role: str, channel: str) -> list[PointerVersion]:
-        return self._history
-
-    def held_before(self, role: str, channel: str) -> Mapping[str, datetime]:
-        return {}
-
-    def baked(self, bake_key: str) -> list[Image]:
-        return [image for image in self._images.values() if image.tags.get("BakeKey") == bake_key]
+    history = [
+        PointerVersion(**{**entry, "when": datetime.fromisoformat(entry["when"])})
+        for entry in recorded["history"]
+    ]
+    return Known(*(Image(**found) for found in recorded["images"]), history=history)
 
 
 def read(name: str) -> dict[str, Any]:
@@ -51,7 +37,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def render(recorded: dict[str, Any], limit: int = note.LIMIT) -> str:
-    found = facts.gather(preview.parse(recorded["stack"], json.dumps(recorded["preview"])), World(recorded))
+    found = facts.gather(preview.parse(recorded["stack"], json.dumps(recorded["preview"])), world(recorded))
     now = datetime.fromisoformat(recorded["now"])
     return note.render([found], project="golden-image", now=now, limit=limit)
 

@@ -9,7 +9,7 @@ import botocore.client
 import pytest
 from moto.ec2.models import ec2_backends
 
-from pipeline.aws.catalog import Catalog
+from pipeline.aws.account import Account
 from pipeline.aws.patience import Patience
 from pipeline.channels import words
 from pipeline.channels.select import choose
@@ -45,7 +45,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def account(images: int) -> None:
+def fill(images: int) -> None:
     ec2: Any = boto3.client("ec2", region_name=REGION)
     ssm: Any = boto3.client("ssm", region_name=REGION)
     image = ec2.register_image(Name="web", RootDeviceName="/dev/xvda")["ImageId"]
@@ -64,30 +64,30 @@ def account(images: int) -> None:
 def test_a_preview_asks_as_much_however_many_images_there_are(
     aws: None, calls: list[str], images: int
 ) -> None:
-    account(images)
+    fill(images)
     calls.clear()
-    catalog = Catalog(region=REGION)
-    choice = choose(REQUEST, catalog)
-    record = catalog.pointer_history("web", "prod")
+    account = Account(region=REGION)
+    choice = choose(REQUEST, account)
+    record = account.channels.history("web", "prod")
     standing = Standing(stack="prod", role="web", channel="prod", record=record)
-    words.about(choice, REQUEST, standing, catalog, datetime.now(UTC))
+    words.about(choice, REQUEST, standing, account, datetime.now(UTC))
     assert calls == ["GetParameter", "DescribeImages", "GetParameterHistory"]
 
 
 def test_nobody_answers(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(PipelineError, match="AWS was not reached") as caught:
-        Catalog(region=REGION, patience=Patience(seconds=0)).pointer("web", "prod")
+        Account(region=REGION, patience=Patience(seconds=0)).channels.image_id("web", "prod")
     assert "AWS_ENDPOINT_URL" in str(caught.value)
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PipelineError, match="could not open a session") as caught:
-        Catalog(region=REGION, profile="no-such-profile").pointer("web", "prod")
+        Account(region=REGION, profile="no-such-profile").channels.image_id("web", "prod")
     assert "no-such-profile" in str(caught.value)
 
 
 def test_the_newest_of_a_filter(aws: None) -> None:
-    account(3)
-    found = Catalog(region=REGION).newest_image(owners=["self"], name="w*b", architecture="arm64")
+    fill(3)
+    found = Account(region=REGION).images.newest(owners=["self"], name="w*b", architecture="arm64")
     assert found is None

@@ -1,0 +1,46 @@
+"""One region of an account: its images, channels and machines.
+
+botocore is imported at the first call: a program that asks nothing does not pay for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.aws.channels import Channels
+from pipeline.aws.clients import Session
+from pipeline.aws.images import Images
+from pipeline.aws.machines import Machines
+from pipeline.aws.patience import SHORT
+
+if TYPE_CHECKING:
+    from pipeline.aws.patience import Patience
+
+
+class Account:
+    """The images, channels and machines of one account and region; every failure is one clear error.
+
+    Args:
+        region: AWS region.
+        profile: AWS profile, or None for the environment's credentials.
+        patience: How long a call may take in all.
+
+    ``AWS_ENDPOINT_URL`` is followed, as by every AWS client.
+    """
+
+    def __init__(self, *, region: str, profile: str | None = None, patience: Patience = SHORT) -> None:
+        self.region = region
+        self._session = Session(region=region, profile=profile, patience=patience)
+        self.images = Images(self._session)
+        self.channels = Channels(self._session)
+        self.machines = Machines(self._session)
+
+    def identity(self) -> str:
+        """The ARN of the identity that asks.
+
+        Raises:
+            PipelineError: AWS was not reached, or refused.
+        """
+        with self._session.asking("find out who asks"):
+            arn: str = self._session.client("sts").get_caller_identity()["Arn"]
+        return arn
