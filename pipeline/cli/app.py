@@ -10,7 +10,7 @@ import sys
 import typer
 
 from pipeline import net
-from pipeline.cli import channels, readiness, review, steps
+from pipeline.cli import channels, doctor, review, steps
 
 app = typer.Typer(
     help="The life of a machine image: the steps that `pulumi up` runs, and commands for people.",
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (steps, channels, review, readiness):
+for group in (steps, channels, review, doctor):
     app.add_typer(group.app)
 
 

@@ -18,7 +18,7 @@ FLOORS = (
     {"channels"},
     {"validation"},
     {"baking"},
-    {"review", "readiness"},
+    {"review", "doctor"},
     {"cli"},
     {"__main__"},
 )

@@ -17,10 +17,10 @@ from components.image_validation import user_data
 from pipeline.baking.variables import template_variables
 from pipeline.channels import refusals
 from pipeline.cli import options
+from pipeline.doctor import show
+from pipeline.doctor.findings import Report, Subject
 from pipeline.errors import PipelineError
 from pipeline.model import Image
-from pipeline.readiness import show
-from pipeline.readiness.findings import Report, Subject
 from pipeline.settings import load, provider, schema
 from pipeline.settings.request import Request
 from pipeline.validation import report

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.baking import version
+from pipeline.doctor import machine
 from pipeline.errors import PipelineError
-from pipeline.readiness import machine
 from tools import toolchain
 from tools.venv import PROJECT
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.doctor import stacks
 from pipeline.errors import PipelineError
-from pipeline.readiness import stacks
 from pipeline.settings.stackfile import StackFile
 from tools.checks import PROJECT
 

@@ -1,0 +1,45 @@
+"""The command that looks whether machine and account are ready.
+
+Exit status: 0 ready, with warnings or without · 1 not ready: at least one finding is a fail · 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import PEOPLE, AsJson
+
+app = typer.Typer()
+
+NOT_READY = 1
+
+
+@app.command(rich_help_panel=PEOPLE)
+def doctor(
+    stacks: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STACK]...", help="The stacks; default: all with a config file."),
+    ] = None,
+    *,
+    config_file: Annotated[
+        str, typer.Option(help="A stack's config file; {stack} stands for its name.")
+    ] = "Pulumi.{stack}.yaml",
+    as_json: AsJson = False,
+) -> None:
+    """Say whether this machine and account are ready for the stacks. Changes nothing.
+
+    Every finding that is not ok has a cause and a cure. Exit status 0: ready, warnings or not; 1: something fails.
+    """
+    from pipeline.doctor import run as command  # noqa: PLC0415 - the steps do not pay for it
+    from pipeline.doctor.show import show  # noqa: PLC0415
+
+    report = command.examine(stacks or [], config_file)
+    if as_json:
+        print(json.dumps(report.as_json()))  # noqa: T201
+    else:
+        show(report)
+    if not report.ready:
+        raise typer.Exit(NOT_READY)
