@@ -25,13 +25,17 @@ help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 setup: ## Install the pinned tools and packages (does nothing the second time)
-	@$(PYTHON) tools/setup.py
+	@$(PYTHON) tools/setup.py $(PARTS)
+
+# What a target needs beside: all of it is made side by side, and what cannot work here is said first.
+demo: PARTS = --demo
+lab bench: PARTS = --lab
+test e2e sweep: PARTS = --lab --pipelines
 
 demo: setup ## Show the whole life of an image, on this machine, for real (a few minutes)
 	@python -m lab.demo
 
 test: setup ## Lint, unit tests and, with root on Linux, end-to-end tests in the lab
-	@python -m tools.node
 	@python -m tools.checks
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@python -m pytest $(WORKERS)
@@ -43,7 +47,6 @@ lint: setup ## Only the linters
 	@python -m tools.checks
 
 e2e: setup ## Only the end-to-end tests
-	@python -m tools.node
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@python -m pytest $(WORKERS) tests/e2e
 

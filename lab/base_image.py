@@ -2,6 +2,8 @@
 
 Built once from the host's own package sources with mmdebstrap, and kept outside the checkout under a key
 made of everything that went into it.
+
+Usage: python3 -m lab.base_image: builds it if it is not there, with what apt and dpkg print meanwhile.
 """
 
 from __future__ import annotations
@@ -122,8 +124,11 @@ def key() -> str:
     return digest.hexdigest()[:16]
 
 
-def ensure() -> Path:
+def ensure(*, echo: bool = False) -> Path:
     """The base image's folder; builds it first if this host has none yet (a few minutes, once).
+
+    Args:
+        echo: Whether what apt and dpkg print meanwhile is printed.
 
     Returns:
         Folder with the root file system, to be used read-only.
@@ -131,22 +136,29 @@ def ensure() -> Path:
     Raises:
         LabError: The build failed; nothing half-made is taken for an image.
     """
-    return cache.entry("base", key(), _build) / "root"
+    return cache.entry("base", key(), lambda folder: _build(folder, echo=echo)) / "root"
 
 
-def _build(folder: Path) -> None:
+def _build(folder: Path, *, echo: bool) -> None:
     distribution, codename = host_release()
     print(f"lab: building the base image ({distribution} {codename}), once, some minutes …", file=sys.stderr)
     log = folder / "build.log"
     command = [
-        "mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES),
+        "mmdebstrap", "--verbose", "--variant=minbase", "--include=" + ",".join(PACKAGES),
         '--aptopt=Apt::Install-Recommends "false"',
         *[f"--aptopt={path}" for path in _apt_config()],
         codename, str(folder / "root"), *map(str, _sources()),
     ]  # fmt: skip
-    with log.open("w") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as building,
+    ):
+        assert building.stdout is not None  # noqa: S101 - it is a pipe
+        for line in building.stdout:
+            output.write(line)
+            if echo:
+                sys.stdout.write(line)
+    if building.returncode != 0:
         tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-8:])
         raise LabError(f"mmdebstrap could not build the base image:\n  {tail}", hint=f"the whole log: {log}")
     _customize(folder / "root")
@@ -166,3 +178,10 @@ def _customize(root: Path) -> None:
         path.unlink(missing_ok=True)
     (root / "etc/hostname").unlink(missing_ok=True)
     (root / "etc/resolv.conf").unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    try:
+        ensure(echo=True)
+    except LabError as error:
+        sys.exit(str(error))

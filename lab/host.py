@@ -1,13 +1,20 @@
-"""What a host must have before a lab can start."""
+"""What a host must have before a lab can start.
+
+Usage: python3 -m lab.host: exit status 1, and why, if no lab can run here whatever is installed.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab import settings as lab_settings
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -37,6 +44,43 @@ def missing_requirement() -> str | None:
     return None
 
 
+NEEDED_GB = 5
+"""Disk space that the base image, and the machines of a demo or of the tests, take."""
+
+
+def unfit(settings: LabSettings) -> str | None:
+    """Why no lab can run on this host, whatever is installed, in one line; None if one can."""
+    if problem := missing_requirement():
+        return problem
+    above = next(path for path in (settings.state_dir, *settings.state_dir.parents) if path.is_dir())
+    free = shutil.disk_usage(above).free / 1e9
+    if free < NEEDED_GB:
+        return (
+            f"{settings.state_dir.parent} has {free:.1f} GB left, and the lab needs {NEEDED_GB} GB: make room, or set "
+            "GOLDEN_IMAGE_LAB_DIR to a folder on another disk"
+        )
+    return _no_overlay(above)
+
+
+def _no_overlay(folder: Path) -> str | None:
+    """Why images cannot be layers here: tried, in a mount namespace that ends with the trial."""
+    with tempfile.TemporaryDirectory(dir=folder) as trial:
+        for name in ("lower", "upper", "work", "merged"):
+            (Path(trial) / name).mkdir()
+        options = f"lowerdir={trial}/lower,upperdir={trial}/upper,workdir={trial}/work"
+        mounted = subprocess.run(
+            ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{trial}/merged"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if mounted.returncode == 0:
+        return None
+    return (
+        f"the lab keeps images as layers of overlayfs, which cannot be mounted here: {mounted.stderr.strip()}"
+    )
+
+
 def check(settings: LabSettings) -> None:
     """Refuse a host on which the lab cannot start.
 
@@ -61,3 +105,7 @@ def check(settings: LabSettings) -> None:
                 f"port {settings.port} on 127.0.0.1 is taken: {error.strerror}",
                 hint="end what listens there, or choose another port with GOLDEN_IMAGE_LAB_PORT",
             ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(unfit(lab_settings.load()))

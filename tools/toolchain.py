@@ -9,27 +9,21 @@ Pulumi, Packer and plugins that the project is run with: `make oldest`.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import platform
 import re
 import shutil
-import stat
 import subprocess
 import sys
-import tarfile
 import urllib.error
-import urllib.request
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tools import cache
-from tools.say import SetupError, run, say
+from tools import cache, downloads, gobuild
+from tools.say import SetupError, run, say, side_by_side
 from tools.venv import PROJECT, link
 
 MODULES = PROJECT / "tools" / "go"
-CONNECT_SECONDS = 10.0
 OLDEST = "oldest"
 MODES = ("auto", "build", OLDEST)
 
@@ -148,24 +142,48 @@ def ensure() -> None:
     Raises:
         SetupError: A tool is to be had in none of the ways.
     """
-    mode = os.environ.get("GOLDEN_IMAGE_TOOLS", "auto")
-    if mode not in MODES:
-        raise SetupError(f"GOLDEN_IMAGE_TOOLS is {mode!r}; it can be one of {', '.join(MODES)}")
+    mode = _mode()
     bin_dir = PROJECT / ".tools" / "bin"
     bin_dir.mkdir(parents=True, exist_ok=True)
-    pulumi, packer, plugins = (
-        (OLDEST_PULUMI, OLDEST_PACKER, OLDEST_PLUGINS) if mode == OLDEST else (PULUMI, PACKER, PLUGINS)
-    )
-    commands = {
-        **_commands(pulumi, mode, companions=(LANGUAGE_HOST,)),
-        **_commands(packer, mode),
-        **_commands(GITLEAKS, mode),
-    }
+    pulumi, packer, plugins = _chosen(mode)
+    commands: dict[str, Path] = {}
+
+    def rest() -> None:
+        commands.update(_commands(GITLEAKS, mode))
+        commands.update(_commands(packer, mode))
+        folder = _plugins(commands.get("packer") or Path("packer"), plugins)
+        link(PROJECT / ".tools" / "packer-plugins", folder)
+
+    # Two at once: each build spends a good part of its time in one package, or in the linker, on one core.
+    side_by_side(lambda: commands.update(_commands(pulumi, mode, companions=(LANGUAGE_HOST,))), rest)
     for stale in set(bin_dir.iterdir()) - {bin_dir / name for name in commands}:
         stale.unlink()
     for name, path in commands.items():
         _place(bin_dir / name, path)
-    link(PROJECT / ".tools" / "packer-plugins", _plugins(commands.get("packer") or Path("packer"), plugins))
+
+
+def _mode() -> str:
+    mode = os.environ.get("GOLDEN_IMAGE_TOOLS", "auto")
+    if mode not in MODES:
+        raise SetupError(f"GOLDEN_IMAGE_TOOLS is {mode!r}; it can be one of {', '.join(MODES)}")
+    return mode
+
+
+def _chosen(mode: str) -> tuple[Tool, Tool, tuple[Tool, ...]]:
+    """Pulumi, Packer and its plugins."""
+    return (OLDEST_PULUMI, OLDEST_PACKER, OLDEST_PLUGINS) if mode == OLDEST else (PULUMI, PACKER, PLUGINS)
+
+
+def to_build() -> list[Tool]:
+    """The tools that are to be had only by building them, and have not been built yet.
+
+    Raises:
+        SetupError: ``GOLDEN_IMAGE_TOOLS`` is not one of `MODES`.
+    """
+    mode = _mode()
+    pulumi, packer, plugins = _chosen(mode)
+    commands = [pulumi, LANGUAGE_HOST, packer, GITLEAKS] if mode != "auto" else []
+    return [tool for tool in (*commands, *plugins) if not cache.has("tools", tool.key())]
 
 
 def _place(target: Path, source: Path) -> None:
@@ -196,7 +214,7 @@ def _commands(tool: Tool, mode: str, companions: tuple[Tool, ...] = ()) -> dict[
             return {name: downloaded / name for name in needed}
     found: dict[str, Path] = {}
     for one in (tool, *companions):
-        folder = cache.entry("tools", one.key(), lambda new, one=one: _build(one, new))  # type: ignore[misc]
+        folder = cache.entry("tools", one.key(), lambda new, one=one: gobuild.build(one, new))  # type: ignore[misc]
         found |= {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
     return found
 
@@ -231,94 +249,15 @@ def _download(tool: Tool) -> Path | None:
     sums = tool.checksums.format(version=tool.version)
 
     def build(folder: Path) -> None:
-        say(f"downloading {tool.name} {tool.version} …")
-        expected = find_checksum(_fetch(sums).decode(), url.rsplit("/", 1)[-1])
-        data = _fetch(url)
-        if hashlib.sha256(data).hexdigest() != expected:
-            raise SetupError(f"{url} does not have the SHA-256 that its publisher states, {expected}")
-        unpack(data, url, tool.takes, folder)
+        what = f"downloading {tool.name} {tool.version}"
+        say(f"{what} …")
+        downloads.unpack(downloads.fetch(url, sums, what), url, tool.takes, folder)
 
     try:
         return cache.entry("downloads", f"{tool.name}-{tool.version}-{word}", build)
     except urllib.error.URLError as error:
         say(f"{tool.name}: the official download is out of reach ({error.reason}); building it instead")
         return None
-
-
-def _fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 - https constants
-        data: bytes = answer.read()
-    return data
-
-
-def find_checksum(text: str, name: str) -> str:
-    """The SHA-256 of `name` in a publisher's file of sums.
-
-    Raises:
-        SetupError: The file does not name it.
-    """
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 2 and words[1].lstrip("*") == name:  # noqa: PLR2004
-            return words[0]
-    raise SetupError(f"the publisher's list of checksums does not name {name}")
-
-
-def unpack(data: bytes, name: str, takes: tuple[str, ...], folder: Path) -> None:
-    """Put the commands `takes` of an archive (.zip or .tar.gz) into `folder`.
-
-    Raises:
-        SetupError: The archive lacks one.
-    """
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {Path(n).name: archive.read(n) for n in archive.namelist() if Path(n).name in takes}
-    else:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
-            members = {
-                Path(info.name).name: file.read()
-                for info in archive
-                if Path(info.name).name in takes and (file := archive.extractfile(info))
-            }
-    for command in takes:
-        if command not in members:
-            raise SetupError(f"{name} does not contain {command}")
-        (folder / command).write_bytes(members[command])
-        _make_executable(folder / command)
-
-
-def _make_executable(path: Path) -> None:
-    path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-
-
-def _go(tool: Tool) -> str:
-    go = shutil.which("go")
-    if go is None:
-        raise SetupError(
-            f"{tool.name} {tool.version} is neither on PATH nor to be downloaded, and there is no Go to "
-            "build it: install one of them (apt-get install golang-go brings Go)"
-        )
-    return go
-
-
-def _build(tool: Tool, folder: Path) -> None:
-    go = _go(tool)
-    source = tool.pins
-    ldflags = tool.ldflags.format(version=tool.version)
-    run(
-        f"building {tool.name} {tool.version} from its Go module (once, some minutes)",
-        [go, "build", "-trimpath", "-mod=readonly", "-ldflags", ldflags,
-         "-o", str(folder / tool.name), tool.package],
-        cwd=source,
-    )  # fmt: skip
-    for name in tool.extra:
-        module = subprocess.run(
-            [go, "list", "-m", "-f", "{{.Dir}}", tool.module],
-            cwd=source, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        target = folder / Path(name).name
-        shutil.copyfile(Path(module.stdout.strip()) / name, target)
-        _make_executable(target)
 
 
 def _plugins(packer: Path, plugins: tuple[Tool, ...]) -> Path:
@@ -328,7 +267,7 @@ def _plugins(packer: Path, plugins: tuple[Tool, ...]) -> Path:
     def install(folder: Path) -> None:
         env = {**os.environ, "PACKER_PLUGIN_PATH": str(folder), "CHECKPOINT_DISABLE": "1"}
         for tool in plugins:
-            built = cache.entry("tools", tool.key(), lambda new, tool=tool: _build(tool, new))  # type: ignore[misc]
+            built = cache.entry("tools", tool.key(), lambda new, tool=tool: gobuild.build(tool, new))  # type: ignore[misc]
             source = "github.com/hashicorp/" + tool.name.removeprefix("packer-plugin-")
             run(
                 f"installing {tool.name} {tool.version}",

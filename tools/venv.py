@@ -14,7 +14,6 @@ from tools.say import SetupError, run
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCKS = ("tools/uv.txt", "requirements-dev.txt")
-OLDEST = (3, 11)
 
 
 def key() -> str:
@@ -30,13 +29,8 @@ def ensure() -> Path:
     """The environment's folder, linked as ``.venv`` in the checkout.
 
     Raises:
-        SetupError: This Python is too old, or a package could not be installed.
+        SetupError: A package could not be installed.
     """
-    if sys.version_info < OLDEST:
-        raise SetupError(
-            f"Python {platform.python_version()} is too old: {OLDEST[0]}.{OLDEST[1]} or newer is needed "
-            "(make PYTHON=python3.12 …)"
-        )
     folder = cache.entry("venv", key(), _build)
     link(PROJECT / ".venv", folder)
     return folder

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tools import toolchain
+from tools import downloads, toolchain
 from tools.say import SetupError
 
 
@@ -42,7 +42,7 @@ def test_key_depends_on_flags() -> None:
 
 def test_checksum_not_named() -> None:
     with pytest.raises(SetupError, match=r"does not name b\.zip"):
-        toolchain.find_checksum("abc  a.zip\n", "b.zip")
+        downloads.find_checksum("abc  a.zip\n", "b.zip")
 
 
 def zipped(**files: bytes) -> bytes:
@@ -60,14 +60,14 @@ def test_unpack_tar_takes_only_what_is_asked(tmp_path: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = 4
             archive.addfile(info, io.BytesIO(b"data"))
-    toolchain.unpack(buffer.getvalue(), "x.tar.gz", ("pulumi",), tmp_path)
+    downloads.unpack(buffer.getvalue(), "x.tar.gz", ("pulumi",), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["pulumi"]
     assert os.access(tmp_path / "pulumi", os.X_OK)
 
 
 def test_unpack_without_the_command(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="does not contain packer"):
-        toolchain.unpack(zipped(other=b""), "x.zip", ("packer",), tmp_path)
+        downloads.unpack(zipped(other=b""), "x.zip", ("packer",), tmp_path)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -125,10 +125,10 @@ class TestDownload:
             toolchain._download(tool_at(address))
 
     def test_out_of_reach(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        def refuse(url: str) -> bytes:
+        def refuse(*_words: str) -> bytes:
             raise urllib.error.URLError("no route")
 
-        monkeypatch.setattr(toolchain, "_fetch", refuse)
+        monkeypatch.setattr(downloads, "fetch", refuse)
         assert toolchain._download(tool_at("https://127.0.0.1")) is None
         assert "out of reach (no route)" in capsys.readouterr().err
 
