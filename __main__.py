@@ -20,8 +20,8 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 
 from components import baking, outputs
+from components.fleet import WebFleet
 from components.image_promotion import ImagePromotion
-from components.web_fleet import WebFleet
 from pipeline import visible
 from pipeline.aws.account import Account
 from pipeline.baking import leftovers, sourcescan

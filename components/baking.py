@@ -13,7 +13,6 @@ from pipeline.baking import source as source_image
 from pipeline.baking.bakekey import ingredients
 from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
-from pipeline.secretscan import ALLOW_FILE
 from pipeline.validation.suite import suite_digest
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from pipeline.settings.load import Settings
 
 TEMPLATE = Path("packer")
-CHECKS = TEMPLATE / "checks"
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def declare(stack: Settings, account: Account) -> Baked:
         "validation",
         role=stack.role,
         image_id=build.image_id,
-        suite=suite_digest(CHECKS, ALLOW_FILE),
+        suite=suite_digest(TEMPLATE),
         clones=CloneShape(
             count=wanted.clones,
             instance_type=stack.clone_type,

@@ -11,8 +11,8 @@ from pipeline.model import TAG_GIT_COMMIT
 
 if TYPE_CHECKING:
     from components.baking import Baked
+    from components.fleet import WebFleet
     from components.image_promotion import ImagePromotion
-    from components.web_fleet import WebFleet
     from pipeline.channels.select import Choice
     from pipeline.settings.load import Settings
 

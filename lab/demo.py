@@ -116,7 +116,7 @@ def story(demo: Demo) -> None:
         demo.prod_up(row, "1.1.0")
 
     with demo.step("dev: web 1.2.0, whose /health is broken, stops at validation") as row:
-        bench.edit("packer/ansible/roles/web/templates/site.conf.j2", HEALTH, r"\1 500 \2")
+        bench.edit("packer/roles/web/templates/site.conf.j2", HEALTH, r"\1 500 \2")
         bench.set_version("1.2.0")
         must(bench.up("dev"), "pulumi up of dev with a broken image", fail=True)
         row.served = "refused, as it must be"

@@ -84,7 +84,7 @@ def story(bench: Workbench) -> None:
     must(bench.up("dev"))
     must(bench.up("prod"))
     record(bench, "prod", "nothing-to-do")
-    bench.edit("packer/ansible/roles/web/defaults/main.yml", r"\Z", "# a change of the role\n")
+    bench.edit("packer/roles/web/defaults/main.yml", r"\Z", "# a change of the role\n")
     bench.set_version("1.1.0")
     record(bench, "dev", "new-image-dev")
     must(bench.up("dev"))

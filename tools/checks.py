@@ -19,6 +19,8 @@ SHELL_SCRIPTS = (".ci/run", "bin/step", *sorted(
     str(path.relative_to(PROJECT)) for path in (PROJECT / "packer/scripts").glob("*.sh")
 ))  # fmt: skip
 
+ROLES = sorted(str(path.relative_to(PROJECT)) for path in (PROJECT / "packer/roles").iterdir())
+
 # The schemas come with the package: nothing is asked of the network.
 PIPELINES: tuple[tuple[str, ...], ...] = (
     ("check-jsonschema", "--builtin-schema=vendor.gitlab-ci", "--data-transform=gitlab-ci", ".gitlab-ci.yml"),
@@ -42,7 +44,7 @@ CHECKS: tuple[tuple[str, ...], ...] = (
     ("mypy", "."),
     ("packer", "fmt", "-check", "-recursive", "packer"),
     ("packer", "validate", "packer"),
-    ("ansible-lint", "--offline", "packer/ansible"),
+    ("ansible-lint", "--offline", "packer/ansible", *ROLES),
     ("shellcheck", *SHELL_SCRIPTS),
     *PIPELINES,
     ("check-jsonschema", "--schemafile=docs/stack-file.schema.json", *STACK_FILES),

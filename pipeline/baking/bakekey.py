@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.baking.sources import source_files
 from pipeline.baking.variables import ACCESS_FILE
+from pipeline.validation.suite import is_judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-CHECKS_FOLDER = "checks"
-"""Runs against an image, and is not in it."""
-
 OUTPUT_FILES = ("manifest.json",)
-
-JUDGES = ("secrets-allowed.yaml",)
-"""Say what an image is judged by; they belong to the suite's digest."""
 
 KEY_LENGTH = 32
 DIGEST_LENGTH = 16
@@ -82,5 +77,5 @@ def ingredients(
 def _content_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Relative name and path of each file that shapes the image, in a fixed order."""
     for name, path in source_files(folder):
-        if name not in (ACCESS_FILE, *OUTPUT_FILES, *JUDGES) and not name.startswith(f"{CHECKS_FOLDER}/"):
+        if name not in (ACCESS_FILE, *OUTPUT_FILES) and not is_judge(name):
             yield name, path

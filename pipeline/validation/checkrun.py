@@ -1,4 +1,4 @@
-"""Runs packer/checks with pytest against machines, and shows each result as it comes."""
+"""Runs the checks of an image with pytest against machines, and shows each result as it comes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from pipeline.validation.access import Access
     from pipeline.validation.deadline import Deadline
 
-CHECKS = Path("packer/checks")
-ROLES = Path("packer/ansible/roles")
-"""One folder a role; those that every image has count, too."""
+TEMPLATE = Path("packer")
+"""Has the checks of every image in checks/, and those of a role in roles/ROLE/checks/."""
 
 MARKS = {results.PASSED: "ok", results.FAILED: "FAILED", results.SKIPPED: "skipped"}
 
@@ -38,7 +37,7 @@ _FOREIGN = re.compile(r"(PYTEST_|PYTHON).*|(HTTPS?|ALL|NO)_PROXY", re.IGNORECASE
 
 
 def run(
-    clones: Sequence[Clone], *, access: Access, role: str, deadline: Deadline, folder: Path = CHECKS
+    clones: Sequence[Clone], *, access: Access, role: str, deadline: Deadline, folder: Path = TEMPLATE
 ) -> Run:
     """Run all checks of a role on all machines.
 
@@ -47,7 +46,7 @@ def run(
         access: The way in.
         role: Which role's checks run.
         deadline: When to give up.
-        folder: Where the checks are.
+        folder: The template's folder.
 
     Returns:
         The run; a check that exists and has come to no result has failed, as has one that did not end in time.
@@ -55,8 +54,9 @@ def run(
     Raises:
         PipelineError: They could not be run.
     """
+    places = [path for path in (folder / "checks", folder / "roles" / role / "checks") if path.is_dir()]
     argv = [
-        sys.executable, "-m", "pytest", str(folder), "-c", os.devnull, f"--rootdir={folder}", "-q",
+        sys.executable, "-m", "pytest", *map(str, places), "-c", os.devnull, f"--rootdir={folder}", "-q",
         "--continue-on-collection-errors", "--import-mode=importlib",
         "-p", "no:cacheprovider", "-p", "pipeline.validation.plugin", "-p", "testinfra.plugin",
         f"--ssh-config={access.config}",
@@ -104,7 +104,7 @@ def run(
             seen="\n".join(tail),
             change=f"{folder}/",
         )
-    roles = {path.name for path in ROLES.iterdir()} if ROLES.is_dir() else set()
+    roles = {path.name for path in (folder / "roles").glob("*")}
     done.results += done.gaps(role=role, roles=roles | {role}, status=status)
     return done
 

@@ -180,10 +180,7 @@ def good(bench: Workbench) -> str:
 
 @pytest.fixture
 def forge(bench: Workbench, tmp_path: Path) -> Iterator[Forge]:
-    kept = {
-        path: (bench.folder / path).read_text()
-        for path in (DEV, "packer/ansible/roles/web/defaults/main.yml")
-    }
+    kept = {path: (bench.folder / path).read_text() for path in (DEV, "packer/roles/web/defaults/main.yml")}
     yield Forge(bench, tmp_path)
     for path, text in kept.items():
         (bench.folder / path).write_text(text)
@@ -236,11 +233,11 @@ def test_all_that_lets_somebody_in_or_is_shared_is_named(bench: Workbench, good:
 
 def test_a_secret_in_a_role_is_caught_before_packer_starts(bench: Workbench, good: str, forge: Forge) -> None:
     before = held(bench)
-    defaults = bench.folder / "packer/ansible/roles/web/defaults/main.yml"
+    defaults = bench.folder / "packer/roles/web/defaults/main.yml"
     defaults.write_text(defaults.read_text() + f"web_upload_secret_key: {SECRET}\n")
     up = bench.up("dev")
     assert up.status != 0
-    assert "packer/ansible/roles/web/defaults/main.yml:" in up.output
+    assert "packer/roles/web/defaults/main.yml:" in up.output
     assert ": password" in up.output
     assert "amazon-ebs" not in up.output, "Packer was not started"
     assert held(bench) == before

@@ -11,7 +11,7 @@ from lab.workbench import Run, Workbench
 from tests.e2e.forge import Forge
 
 DEV = "lab/stacks/Pulumi.dev.yaml"
-CONFTEST = "packer/checks/conftest.py"
+CONFTEST = "packer/conftest.py"
 LIVES = 20
 """Seconds that a service lives which dies; the soak is as long, so that the second look comes after its end."""
 

@@ -167,7 +167,7 @@ def test_a_second_version_shows_in_the_previews_and_arrives(life: Life) -> None:
 def test_a_broken_version_stops_at_validation(life: Life) -> None:
     prod, candidate = life.prod(), life.bench.pointer(ROLE, "candidate")
     dev_template = life.template("dev")
-    life.bench.edit("packer/ansible/roles/web/templates/site.conf.j2", HEALTH, r"\1 500 \2")
+    life.bench.edit("packer/roles/web/templates/site.conf.j2", HEALTH, r"\1 500 \2")
     life.bench.set_version("1.2.0")
     up = life.bench.up("dev")
     assert up.status != 0
@@ -212,7 +212,7 @@ def test_a_line_of_config_rolls_back(life: Life) -> None:
 
 
 def test_unchanged_content_is_adopted_by_a_stack_without_state(life: Life, tmp_path: Path) -> None:
-    life.bench.edit("packer/ansible/roles/web/templates/site.conf.j2", r"^(\s*return) 500 ", r"\1 200 ")
+    life.bench.edit("packer/roles/web/templates/site.conf.j2", r"^(\s*return) 500 ", r"\1 200 ")
     life.bench.set_version("1.1.0")
     empty = {"PULUMI_BACKEND_URL": f"file://{tmp_path}"}
     life.bench.run("pulumi", "stack", "init", "dev", env=empty)

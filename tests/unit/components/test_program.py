@@ -12,10 +12,10 @@ from pulumi.runtime import settings as runtime_settings
 from pulumi_command.local import Command
 
 from components import image_validation
+from components.fleet import WebFleet
 from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
 from components.image_validation import ClonePlace, CloneShape, ImageValidation, evidence, user_data
-from components.web_fleet import WebFleet
 from pipeline.baking.bakekey import Ingredients
 from pipeline.channels.standing import Standing, label
 from pipeline.model import pointer_description

@@ -11,7 +11,7 @@ from tests import secret_forms
 
 TOKEN = "AKIA" + "QZ3KLMNP7RSTUVWX"
 PASSWORD = "Kq7wX2mPz9" + "LrT4v"
-ROLE = "ansible/roles/web"
+ROLE = "roles/web"
 
 
 def write(path: Path, text: str) -> None:
@@ -40,9 +40,9 @@ def test_forgiven_under_the_names_of_before(tmp_path: Path) -> None:
     name = f"{ROLE}/defaults/main.yml"
     write(tmp_path / name, f'web_password: "{PASSWORD}"\nother: "{{{{ web_password }}}}"\n')
     assert {found.line for found in sourcescan.scan_sources(tmp_path, [])} == {1}
-    allowed = [Allowed("ansible/roles/*/defaults/main.yml", "Secret Keyword", "an example")]
+    allowed = [Allowed("roles/*/defaults/main.yml", "Secret Keyword", "an example")]
     assert sourcescan.scan_sources(tmp_path, allowed) == []
-    assert sourcescan.scan_sources(tmp_path, [Allowed("ansible/*", "private-key", "another rule")])
+    assert sourcescan.scan_sources(tmp_path, [Allowed("roles/*", "private-key", "another rule")])
 
 
 def test_this_project_has_none() -> None:

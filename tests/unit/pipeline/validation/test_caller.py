@@ -12,7 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.validation import caller
 from tools.checks import PROJECT
 
-CHECKS = sorted((PROJECT / "packer/checks").glob("*.py"))
+CHECKS = sorted((PROJECT / "packer").glob("**/checks/*.py"))
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -47,14 +47,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ssh.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{ssh.parent}{os.pathsep}{os.environ['PATH']}")
-    folder = tmp_path / "checks"
-    folder.mkdir()
+    folder = tmp_path / "packer/checks"
+    folder.mkdir(parents=True)
     return folder
 
 
 def run(folder: Path, seconds: float = 300) -> dict[str, CheckResult]:
     found = checkrun.run(
-        [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(seconds), folder=folder
+        [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(seconds), folder=folder.parent
     )
     return {result.check: result for result in completeness.without_skips(found.results, {})}
 
@@ -102,7 +102,7 @@ def test_a_check_of_the_role_that_looks_at_no_machine_proves_nothing(folder: Pat
     ):
         (folder / "test_it.py").write_text(mark + checks)
         done = checkrun.run(
-            [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(300), folder=folder
+            [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(300), folder=folder.parent
         )
         assert [one.outcome for one in done.results] == [results.PASSED]
         assert done.tests_role("web") is proven
@@ -157,7 +157,7 @@ def test_what_hangs_is_named_and_the_other_results_stay(
     (folder / "test_a.py").write_text("def test_good():\n    pass\n")
     (folder / "test_it.py").write_text(checks)
     found = checkrun.run(
-        [CLONE], access=cast("Any", Way()), role="web", deadline=OverOnceItHangs(6), folder=folder
+        [CLONE], access=cast("Any", Way()), role="web", deadline=OverOnceItHangs(6), folder=folder.parent
     ).results
     failed = [result for result in found if result.outcome == results.FAILED]
     assert failed[0].check == hung

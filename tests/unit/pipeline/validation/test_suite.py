@@ -19,7 +19,7 @@ def template(tmp_path: Path) -> Path:
 
 
 def digest(template: Path) -> str:
-    return suite_digest(template / "checks", template / "secrets-allowed.yaml")
+    return suite_digest(template)
 
 
 @pytest.mark.parametrize(

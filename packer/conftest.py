@@ -3,10 +3,11 @@
 A check is a test function: pytest runs it once for each machine, with testinfra's `host` as its way in. By
 hand, against any machine:
 
-    pytest packer/checks --hosts=ssh://USER@ADDRESS --ssh-identity-file=KEY
+    pytest packer/checks packer/roles/web/checks --hosts=ssh://USER@ADDRESS --ssh-identity-file=KEY
 
-Add a file `test_*.py`, or a function to one. A check for one role only is marked `@pytest.mark.role("web")`;
-the role comes from GOLDEN_IMAGE_ROLE (default: web).
+Add a file `test_*.py`, or a function to one: in packer/checks/ for every image, in packer/roles/ROLE/checks/ for one
+role. A check for one role only is marked `@pytest.mark.role("web")`; the role comes from GOLDEN_IMAGE_ROLE (default:
+web).
 """
 
 from __future__ import annotations
