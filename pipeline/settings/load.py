@@ -10,17 +10,15 @@ from pydantic import ValidationError
 from pipeline import visible
 from pipeline.errors import PipelineError
 from pipeline.settings import provider
-from pipeline.settings.kinds import REFUSED, nearest
 from pipeline.settings.project import defaults
+from pipeline.settings.refusals import key_error, refusal
 from pipeline.settings.request import Request
-from pipeline.settings.schema import FAMILY, FROM_BAKE, OBJECT_KEYS, PROJECT, Config, Keys
+from pipeline.settings.schema import FAMILY, FROM_BAKE, OBJECT_KEYS, PROJECT, Config
 from pipeline.settings.stackfile import StackFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from pydantic_core import ErrorDetails
 
 
 class Settings(Config):
@@ -110,7 +108,7 @@ def parse(config: Mapping[str, str], *, stack: str, stack_file: str | None = Non
     try:
         found = Config.model_validate(values)
     except ValidationError as error:
-        raise _refusal(error.errors(include_url=False), file) from None
+        raise refusal(error, Config, file, prefix=f"{PROJECT}:") from None
     _check(found, file)
     return Settings.model_construct(
         **dict(found), stack=stack, stack_file=file, region=region, profile=profile
@@ -136,42 +134,8 @@ def _decoded(config: Mapping[str, str], file: str) -> dict[str, Any]:
             values[key] = json.loads(text) if key in OBJECT_KEYS and text else text
         except (ValueError, RecursionError):
             allowed = "a list" if key == "allowedOwners" else "a mapping of keys to values"
-            raise _error(full_key, "is not valid", file, seen=text, allowed=allowed) from None
+            raise key_error(full_key, "is not valid", file, seen=text, allowed=allowed) from None
     return values
-
-
-def _refusal(errors: Sequence[ErrorDetails], file: str) -> PipelineError:
-    """What a person reads of the errors: the first; a misspelt key comes before the one that is missed for it."""
-    error = min(errors, key=lambda one: one["type"] != "extra_forbidden")
-    path = [str(part) for part in error["loc"] if part != "[key]"]
-    name = f"{PROJECT}:{visible.cut('.'.join(path), visible.VALUE_LENGTH)}"
-    match error["type"]:
-        case "extra_forbidden":
-            known = sorted(_names(path[:-1]))
-            problem = f"is not a known key{nearest(path[-1], known)}"
-            return _error(name, problem, file, seen=path[-1], allowed=", ".join(known))
-        case "missing":
-            allowed = _allowed(path[-1])
-            return _error(name, "is required", file, allowed=allowed)
-        case found if found == REFUSED:
-            context = error["ctx"]
-            return _error(name, context["problem"], file, seen=error["input"], allowed=context["allowed"])
-        case _:
-            allowed = "a mapping of keys to values"
-            return _error(name, "is not valid", file, seen=error["input"], allowed=allowed)
-
-
-def _names(path: Sequence[str]) -> list[str]:
-    """The keys of the mapping at a path."""
-    model: type[Keys] = Config
-    for part in path:
-        model = next(field.annotation for field in model.model_fields.values() if (field.alias or "") == part)  # type: ignore[assignment]
-    return [str(field.alias) for field in model.model_fields.values()]
-
-
-def _allowed(key: str) -> str:
-    field = next(field for field in Config.model_fields.values() if field.alias == key)
-    return str(field.metadata[0].allowed)
 
 
 def _check(found: Config, file: str) -> None:
@@ -181,7 +145,7 @@ def _check(found: Config, file: str) -> None:
         PipelineError: They contradict each other.
     """
     if found.allowed_owners != ("self",):
-        raise _error(
+        raise key_error(
             f"{PROJECT}:allowedOwners",
             "names another account, whose image could never be promoted: EC2 shows an image's tags to its owner "
             "alone, and the role and the validation are tags",
@@ -192,10 +156,10 @@ def _check(found: Config, file: str) -> None:
         )
     if found.channel == FROM_BAKE:
         allowed = f"any name but {FROM_BAKE}, which golden-image:from uses for a bake"
-        raise _error(f"{PROJECT}:channel", "is not valid", file, seen=found.channel, allowed=allowed)
+        raise key_error(f"{PROJECT}:channel", "is not valid", file, seen=found.channel, allowed=allowed)
     soak, timeout = found.validation.soak_seconds, found.validation.timeout_seconds
     if soak >= timeout:
-        raise _error(
+        raise key_error(
             f"{PROJECT}:validation.soakSeconds",
             "leaves no time for anything else before the deadline",
             file,
@@ -217,16 +181,3 @@ def _check(found: Config, file: str) -> None:
             allowed=f"{FROM_BAKE}, or another channel than the one this stack promotes into",
             change=f"{PROJECT}:from in {file}",
         )
-
-
-_NOTHING = object()
-
-
-def _error(name: str, problem: str, file: str, *, seen: Any = _NOTHING, allowed: str) -> PipelineError:
-    """An error about one key that quotes the value seen and says where to change it."""
-    return PipelineError(
-        f"{name} {problem}",
-        seen="nothing" if seen is _NOTHING else visible.quoted(seen),
-        allowed=allowed,
-        change=f"{name} in {file}",
-    )
