@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi_command.local import Command, Logging
 
-from components.steps import INTERPRETER
+from components import step
+from pipeline import plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,23 +55,16 @@ class ImageBuild(pulumi.ComponentResource):
         super().__init__("golden-image:index:ImageBuild", name, None, opts)
         key = ingredients.key
         plan = {
-            "bakeKey": key,
+            "bake_key": key,
             "region": region,
             "access": dict(access),
-            "timeoutMinutes": timeout_minutes,
-            **ingredients.plan(),
+            "timeout_minutes": timeout_minutes,
+            "files": dict(ingredients.files),
+            "variables": dict(ingredients.variables),
+            "serial": ingredients.serial,
+            "source_image": ingredients.source_image,
         }
-        bake = Command(
-            f"{name}-bake",
-            interpreter=INTERPRETER,
-            create="bake",
-            triggers=[key],
-            stdin=json.dumps(plan, sort_keys=True),
-            environment=dict(environment),
-            # Packer's log goes to stderr, live; the result on stdout is for us.
-            logging=Logging.STDERR,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.result = bake.stdout.apply(json.loads)
+        bake = step.declare(self, f"{name}-bake", plans.Bake, plan, environment=environment, triggers=[key])
+        self.result = step.result(bake)
         self.image_id = self.result.apply(lambda result: str(result["images"][region]))
         self.register_outputs({"imageId": self.image_id, "result": self.result})

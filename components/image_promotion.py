@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_aws as aws
-from pulumi_command.local import Command, Logging
 
-from components.steps import INTERPRETER
+from components import step
+from pipeline import plans
 from pipeline.model import TAG_CHANNEL, pointer_description, pointer_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pulumi_command.local import Command
 
     from pipeline.channels.standing import Standing
 
@@ -44,7 +45,7 @@ class ImagePromotion(pulumi.ComponentResource):
     previous_image: pulumi.Output[str]
     """What the channel held before, or an empty text."""
 
-    settled: Command
+    settled: pulumi.Resource
     """Done when pointer and tags agree; what uses the image waits for it."""
 
     def __init__(
@@ -84,27 +85,30 @@ class ImagePromotion(pulumi.ComponentResource):
             "role": role,
             "channel": channel,
             "stack": standing.stack,
-            "imageId": requested,
+            "image_id": requested,
         }
 
-        def step(
-            part: str, *, delete: str | None = None, plan: dict[str, Any], after: pulumi.Resource | None
+        def declare(
+            kind: type[plans.Promotion],
+            *,
+            after: pulumi.Resource | None,
+            delete: type[plans.Leave] | None = None,
+            **more: pulumi.Input[Any],
         ) -> Command:
-            return Command(
-                f"{name}-{part}",
-                interpreter=INTERPRETER,
-                create=part,
-                # In place, not a replacement: its old half would leave the channel that the new half is in.
-                update=part,
+            return step.declare(
+                self,
+                f"{name}-{kind.step}",
+                kind,
+                {**plan, **more},
+                environment=environment,
+                # Not a replacement: its old half would leave the channel that the new half is in.
+                in_place=True,
                 delete=delete,
-                stdin=pulumi.Output.json_dumps(plan, sort_keys=True),
-                environment=dict(environment),
-                logging=Logging.STDERR,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[after] if after else None),
+                after=after,
             )
 
         label = requested.apply(lambda image: standing.promised(image, description, word))
-        claim = step("claim", plan={**plan, "label": label}, after=None)
+        claim = declare(plans.Claim, label=label, after=None)
         pointer = aws.ssm.Parameter(
             f"{name}-pointer",
             name=pointer_name(role, channel),
@@ -125,10 +129,11 @@ class ImagePromotion(pulumi.ComponentResource):
                 ignore_changes=["insecure_value", "description"] if there else None,
             ),
         )
-        held = step(
-            "held",
-            # The version, so that the label follows whenever the pointer was written.
-            plan={**plan, "claim": claim.stdout.apply(json.loads), "pointerVersion": pointer.version},
+        held = declare(
+            plans.Held,
+            claim=step.result(claim),
+            # So that the label follows whenever the pointer was written.
+            pointer_version=pointer.version,
             after=pointer,
         )
         tag = aws.ec2.Tag(
@@ -141,11 +146,12 @@ class ImagePromotion(pulumi.ComponentResource):
                 parent=self, depends_on=[held], retain_on_delete=True, ignore_changes=["value"]
             ),
         )
-        record = held.stdout.apply(json.loads)
-        self.settled = step(
-            "settle",
-            delete="leave",
-            plan={**plan, "source": source, "when": record.apply(lambda found: str(found["when"]))},
+        record = step.result(held)
+        self.settled = declare(
+            plans.Settle,
+            source=source,
+            when=record.apply(lambda found: str(found["when"])),
+            delete=plans.Leave,
             after=tag,
         )
         self.since = record.apply(lambda found: str(found["since"]))

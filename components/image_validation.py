@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_aws as aws
-from pulumi_command.local import Command, Logging
 
-from components.steps import INTERPRETER
+from components import step
+from pipeline import plans
 from pipeline.model import TAG_PURPOSE, TAG_ROLE, TAG_VALIDATED, VALIDATION
 
 if TYPE_CHECKING:
@@ -136,12 +136,12 @@ class ImageValidation(pulumi.ComponentResource):
             "user": clones.user,
             "address": place.address,
             "suite": suite,
-            "timeoutSeconds": timeout_seconds,
-            "smokeTest": smoke_test,
-            "healthWaitSeconds": health_wait_seconds,
-            "soakSeconds": soak_seconds,
+            "timeout_seconds": timeout_seconds,
+            "smoke_test": smoke_test,
+            "health_wait_seconds": health_wait_seconds,
+            "soak_seconds": soak_seconds,
             "reboot": reboot,
-            **({"allowedSkips": dict(allowed_skips)} if allowed_skips else {}),
+            "allowed_skips": dict(allowed_skips or {}),
         }
         verdict = self._verdict(image_id, machines, plan, key, rules)
         self.validated = verdict.apply(evidence)
@@ -159,18 +159,16 @@ class ImageValidation(pulumi.ComponentResource):
 
     def _key(self, image_id: pulumi.Input[str]) -> _Key:
         """A key made for this image, secret in the state and nowhere else."""
-        made = Command(
+        made = step.declare(
+            self,
             f"{self._name}-keygen",
-            interpreter=INTERPRETER,
-            create="keygen",
-            triggers=[image_id],
-            stdin=pulumi.Output.json_dumps({"imageId": image_id}),
+            plans.Keygen,
+            {"image_id": image_id},
             environment=self._environment,
-            # Never `stdout`, which is also the default: it would print the key.
-            logging=Logging.STDERR,
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["stdout"]),
+            triggers=[image_id],
+            secret=True,
         )
-        pair = made.stdout.apply(json.loads)
+        pair = step.result(made)
         public = pulumi.Output.unsecret(pair.apply(lambda keys: str(keys["publicKey"])))
         registered = aws.ec2.KeyPair(f"{self._name}-key", public_key=public, opts=self._child)
         return _Key(private=pair.apply(lambda keys: str(keys["privateKey"])), name=registered.key_name)
@@ -268,22 +266,18 @@ class ImageValidation(pulumi.ComponentResource):
         a changed plan would run the checks again.
         """
         ids = [machine.id for machine in machines]
-        checks = Command(
+        checks = step.declare(
+            self,
             f"{self._name}-checks",
-            interpreter=INTERPRETER,
-            create="validate",
-            triggers=[*ids, plan["suite"]],
-            stdin=pulumi.Output.json_dumps(
-                {**plan, "imageId": image_id, "instanceIds": ids, "privateKey": key.private}, sort_keys=True
-            ),
+            plans.Validate,
+            {**plan, "image_id": image_id, "instance_ids": ids, "private_key": key.private},
             environment=self._environment,
-            logging=Logging.STDERR,
+            triggers=[*ids, plan["suite"]],
             # A range that has just changed is open before the checks use it.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=rules),
+            after=rules,
         )
         # The plan carries the private key; the verdict does not.
-        verdict: pulumi.Output[dict[str, Any]] = pulumi.Output.unsecret(checks.stdout).apply(json.loads)
-        return verdict
+        return pulumi.Output.unsecret(step.result(checks))
 
 
 def user_data(*, suite: str, keep_minutes: int) -> str:

@@ -13,7 +13,7 @@ from tools.checks import PROJECT
 FLOORS = (
     {"visible", "model", "processes"},
     {"errors", "markdown", "log", "record"},
-    {"settings", "aws", "secretscan"},
+    {"settings", "aws", "plans", "secretscan"},
     {"gitleaks", "net"},
     {"channels"},
     {"validation"},

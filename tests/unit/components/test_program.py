@@ -11,7 +11,7 @@ import pytest
 from pulumi.runtime import settings as runtime_settings
 from pulumi_command.local import Command
 
-from components import image_validation
+from components import step
 from components.fleet import WebFleet
 from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
@@ -177,7 +177,7 @@ def test_a_preview_keeps_the_range_of_another_runner(
         return declare
 
     monkeypatch.setattr(aws.vpc, "SecurityGroupIngressRule", noting(rule))
-    monkeypatch.setattr(image_validation, "Command", noting(command))
+    monkeypatch.setattr(step, "Command", noting(command))
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
     declared(lambda: validation(place=replace(HERE, from_here=from_here)).image_id)
     assert {
