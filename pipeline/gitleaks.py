@@ -8,10 +8,13 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.secretscan import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RULES = Path(__file__).with_name("gitleaks.toml")
 NPM_RULES = Path(__file__).with_name("gitleaks-npm.toml")
@@ -45,10 +48,23 @@ def redacted(text: str, *, timeout: float = REDACTION_SECONDS) -> str:
     Raises:
         PipelineError: As `scan`.
     """
+    return without(text, recognised(text, timeout=timeout))
+
+
+def recognised(text: str, *, timeout: float = REDACTION_SECONDS) -> dict[str, str]:
+    """The secrets in a text, each with its rule's name.
+
+    Raises:
+        PipelineError: As `scan`.
+    """
     if not text.strip():
-        return text
+        return {}
     # The report comes through a pipe: what was found is written to no disk.
-    found = {str(entry["Secret"]): str(entry["RuleID"]) for entry in _run(["stdin"], text, timeout)}
+    return {str(entry["Secret"]): str(entry["RuleID"]) for entry in _run(["stdin"], text, timeout)}
+
+
+def without(text: str, found: Mapping[str, str]) -> str:
+    """A text in which each of the secrets is replaced by its rule's name."""
     for secret in sorted(found, key=len, reverse=True):
         text = text.replace(secret, f"[{found[secret]}]")
     return text

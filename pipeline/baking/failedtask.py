@@ -6,11 +6,12 @@ import json
 import re
 from typing import Any
 
+from pipeline.baking.livelog import PREFIX
+
 END = "Error executing Ansible"
 OUTPUT_LINES = 8
 """Lines of a command's output that are shown, its last ones."""
 
-_PREFIX = re.compile(r"^(?:==>|\s+)\s*[\w.-]+:\s?")
 _TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*)\] \**$")
 _FAILED = re.compile(
     r"^(?:fatal|failed): \[([^\]]*)\](.*?): (?:FAILED|UNREACHABLE)! => (.*)$|^failed: \[([^\]]*)\](.*?) => (.*)$"
@@ -28,7 +29,7 @@ def failed_task(text: str) -> str | None:
         return None
     task, found = "", None
     for raw in text.splitlines():
-        line = _PREFIX.sub("", raw)
+        line = PREFIX.sub("", raw)
         begun, failed = _TASK.match(line), _FAILED.match(line)
         if begun:
             task = begun[1]

@@ -16,6 +16,7 @@ from pipeline import gitleaks, log
 from pipeline.baking import leftovers, supervisor, version
 from pipeline.baking.diagnose import diagnose
 from pipeline.baking.failedtask import failed_task
+from pipeline.baking.livelog import Live, Redactor
 from pipeline.baking.manifest import Artifact, last_artifact
 from pipeline.baking.source import TEMPLATE
 from pipeline.errors import PipelineError
@@ -77,7 +78,7 @@ def only_one(folder: Path) -> Generator[IO[str]]:
 
 
 def build(folder: Path, variables: Mapping[str, Any], lock: IO[str], *, limit_seconds: float) -> Artifact:
-    """Run `packer build`; its log goes to stderr, live, and to packer.log in `folder`.
+    """Run `packer build`; its log goes to stderr, live and without secrets, and as it is to packer.log in `folder`.
 
     Args:
         folder: The key's folder, whose lock is held.
@@ -148,14 +149,18 @@ def _supervised(argv: list[str], options: supervisor.Options, lock: IO[str]) -> 
     ) as process:
         assert process.stdin is not None  # noqa: S101 - asked for above
         assert process.stdout is not None  # noqa: S101
-        while True:
-            try:
-                for line in process.stdout:
-                    log.show(line.decode(errors="replace").rstrip("\n"))
-                return process.wait()
-            except KeyboardInterrupt:
-                say("interrupted; Packer cleans up")
-                process.stdin.close()
+        live = Live(process.stdout, options.log)
+        try:
+            while True:
+                try:
+                    live.show()
+                    return process.wait()
+                except KeyboardInterrupt:
+                    say("interrupted; Packer cleans up")
+                    process.stdin.close()
+        finally:
+            # If nothing can be shown any more, the supervisor ends what would print on.
+            process.stdin.close()
 
 
 def _with_leftovers(error: PipelineError, left: list[str]) -> PipelineError:
@@ -174,10 +179,12 @@ def _with_leftovers(error: PipelineError, left: list[str]) -> PipelineError:
 def _failure(status: int, text: str, output: Path, limit_seconds: float) -> PipelineError:
     if status == supervisor.INTERRUPTED:
         return PipelineError("the bake was interrupted", change="run it again")
+    # All of it: of a key that begins before the last lines nothing would be recognised.
+    clean = "\n".join(Redactor().redacted(text.splitlines()))
     if status == supervisor.TIMED_OUT:
         return PipelineError(
             f"the bake did not end within {limit_seconds / 60:g} minutes, and was stopped",
-            seen=gitleaks.redacted(_tail(text)),
+            seen=_tail(clean),
             allowed=f"at most {limit_seconds / 60:g} minutes",
             change=f"find out what it waited for in the whole log: {output}\n"
             "or raise golden-image:bake.timeoutMinutes in the stack file",
@@ -186,13 +193,13 @@ def _failure(status: int, text: str, output: Path, limit_seconds: float) -> Pipe
         # It looks at the whole template before it does anything, and says what is wrong in its own words.
         return PipelineError(
             "the Packer template is not valid",
-            seen=text.strip(),
+            seen=clean.strip(),
             change=f"{TEMPLATE}/, or the values given to it",
         )
     known = diagnose(text)
     return PipelineError(
         f"the bake failed: {known.cause}" if known else f"the bake failed (Packer's exit status {status})",
-        seen=gitleaks.redacted(failed_task(text) or _tail(text)),
+        seen=gitleaks.redacted(failed_task(clean) or _tail(clean)),
         change=f"{known.cure}\nthe whole log: {output}" if known else f"the whole log: {output}",
     )
 
