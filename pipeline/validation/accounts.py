@@ -36,7 +36,7 @@ BY_PASSWORD = ("passwordauthentication", "kbdinteractiveauthentication", "challe
 NAMED = 5
 """How many users a finding names."""
 
-_KINDS = ("empty-password", "password", "uid-0", "sudo-without-password", "authorized-key", "sshd")
+KINDS = ("empty-password", "password", "uid-0", "sudo-without-password", "authorized-key", "sshd")
 
 
 def check(
@@ -78,7 +78,7 @@ def judge(
     """
     found = list(_findings(seen, user, key.split()[1]))
     results = []
-    for kind in _KINDS:
+    for kind in KINDS:
         mine = [finding for finding in found if finding[0] == kind]
         if not mine:
             results.append(_result(f"{CHECK}::{kind}", clone, PASSED))

@@ -32,6 +32,11 @@ CAUSES = (
         "golden-image:validation.allowedSkips",
     ),
     Cause(
+        ("allowed-skips::",),
+        "an entry of golden-image:validation.allowedSkips allows nothing: no check has its name",
+        "write the name as the report has it, or take the entry out of the stack file",
+    ),
+    Cause(
         ("floor::role-test", "suite::"),
         "the checks prove less than they seem to",
         "each one in packer/checks/ has to come to a result; see its name above",

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult, name_of
+from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult, allowed_name, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -131,7 +131,7 @@ def without_skips(results: Iterable[CheckResult], allowed: Mapping[str, str]) ->
     """
     return [
         result
-        if result.outcome != SKIPPED or result.check.partition("[")[0] in allowed
+        if result.outcome != SKIPPED or allowed.keys() & {result.check, allowed_name(result.check)}
         else CheckResult(
             check=result.check,
             address=result.address,

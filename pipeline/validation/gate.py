@@ -17,6 +17,7 @@ from pipeline import secretscan
 from pipeline.errors import PipelineError
 from pipeline.validation import (
     accounts,
+    allowances,
     checkrun,
     completeness,
     floor,
@@ -72,6 +73,9 @@ class Gate:
     _ran: dict[str, frozenset[str]] = field(default_factory=dict)
     """Address of a machine to the services that ran on it at the last look."""
 
+    _collected: set[str] = field(default_factory=set)
+    """Ids of the checks that exist in packer/checks."""
+
     def results(self, machines: Sequence[Clone], found: list[CheckResult]) -> None:
         """Add the results of everything, without the secrets that a machine or a check has put into them.
 
@@ -96,6 +100,8 @@ class Gate:
             done = [pool.submit(one) for one in work]
             wait(done)
         self._add(found, done)
+        idle = allowances.unused(self.allowed_skips, collected=self._collected, found=found)
+        found += redaction.results(idle)
 
     def later(self, machines: Sequence[Clone], found: list[CheckResult]) -> None:
         """Add the results of a second look after a while, and of one more boot.
@@ -186,6 +192,7 @@ class Gate:
         """What a team may change (packer/checks) between what it may not (the floor)."""
         ground = self._floor(clone)
         run = checkrun.run([clone], access=self.access, role=self.role, deadline=self.deadline)
+        self._collected.update(run.roles)
         tested = bool(self.smoke_test) or run.tests_role(self.role)
         return [*ground, *run.results, floor.role_test(clone, self.role, tested=tested)]
 

@@ -11,6 +11,9 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 _HOST = re.compile(r"ssh://(?:[^@\]/]*@)?(\d+\.\d+\.\d+\.\d+)(?::\d+)?-?")
 """Testinfra's parameter, such as ``ssh://admin@192.0.2.7``."""
 
+_AGAIN = re.compile(r"after-[a-z]+::")
+"""What the gate puts before the name of a check that runs once more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
@@ -40,3 +43,8 @@ def name_of(nodeid: str) -> tuple[str, str]:
     others = _HOST.sub("", parameters.removesuffix("]")).removesuffix("-")
     name = name.rpartition("/")[2]
     return f"{name}[{others}]" if bracket and others else name, host[1] if host else ""
+
+
+def allowed_name(check: str) -> str:
+    """The name by which a stack allows a check to skip: without parameters, and the same whenever it runs."""
+    return check[again.end() if (again := _AGAIN.match(check)) else 0 :].partition("[")[0]

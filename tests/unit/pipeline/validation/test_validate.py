@@ -109,6 +109,19 @@ def test_a_skip_that_is_allowed_is_counted_as_one(
     assert "7 passed, 2 skipped on 2 machines" in capsys.readouterr().err
 
 
+def test_an_allowance_of_a_name_that_no_check_has(
+    plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_checks_be(monkeypatch, PASSED)
+    with pytest.raises(PipelineError, match="test_helth") as caught:
+        validate.run({**plan, "allowedSkips": {"test_web.py::test_helth": "no web server"}})
+    assert "allowed-skips::test_web.py::test_helth: no check that may skip" in str(caught.value)
+    assert "did you mean test_web.py::test_health?" in str(caught.value)
+    (written,) = reports(plan)
+    failed = [check["check"] for check in written["checks"] if check["outcome"] == FAILED]
+    assert failed == ["allowed-skips::test_web.py::test_helth"]
+
+
 def test_what_could_not_be_run_keeps_the_other_results(
     plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
