@@ -6,7 +6,7 @@ import subprocess
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from pipeline import secretscan
+from pipeline import plans, secretscan
 from pipeline.aws.account import Account
 from pipeline.aws.patience import LONG
 from pipeline.baking import packer, source, sourcescan
@@ -26,11 +26,11 @@ LAG_SECONDS = 10.0
 """How long a read of the image may lag behind the writes of its tags."""
 
 
-def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Bake or adopt.
 
     Args:
-        plan: ``bakeKey``, ``region``, ``variables`` (content), ``access``, ``timeoutMinutes``.
+        given: The plan (`plans.Bake`).
 
     Returns:
         ``imageId``, ``images`` (by region), ``name``, ``bakeKey``, ``packerRunUuid`` (None if adopted),
@@ -39,21 +39,8 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         PipelineError: The plan is incomplete, Packer failed, or AWS could not be asked.
     """
-    for name, kind in (
-        ("bakeKey", str),
-        ("region", str),
-        ("variables", dict),
-        ("access", dict),
-        ("timeoutMinutes", int),
-    ):
-        if not isinstance(plan.get(name), kind):
-            raise PipelineError(
-                f"the plan on standard input lacks {name!r}",
-                seen=repr(plan.get(name)),
-                allowed=kind.__name__,
-                change="`bin/step bake` is started by the program; see components/image_build.py",
-            )
-    key, region = plan["bakeKey"], plan["region"]
+    plan = plans.Bake.from_json(given)
+    key, region = plan.bake_key, plan.region
     folder = packer.state_folder(key)
     with packer.only_one(folder) as lock:
         account = Account(region=region, patience=LONG)
@@ -62,21 +49,21 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
             packer.say(f"adopting {image.id}, which has this bake key ({key}): nothing to bake")
             return _result(image, key=key, region=region, images={}, run_uuid=None)
         _refuse_secrets()
-        start = source.find(account, plan["variables"], where="golden-image:bake.variables in the stack file")
+        start = source.find(account, plan.variables, where="golden-image:bake.variables in the stack file")
         artifact = packer.build(
             folder,
             {
-                **plan["variables"],
-                **plan["access"],
+                **plan.variables,
+                **plan.access,
                 "region": region,
                 "bake_key": key,
                 "bake_id": str(uuid.uuid4()),
                 "git_commit": git_commit(),
                 "root_device_name": start.root_device,
-                "builder_minutes": plan["timeoutMinutes"] + BUILDER_GRACE_MINUTES,
+                "builder_minutes": plan.timeout_minutes + BUILDER_GRACE_MINUTES,
             },
             lock,
-            limit_seconds=plan["timeoutMinutes"] * 60,
+            limit_seconds=plan.timeout_minutes * 60,
         )
         image_id = artifact.images.get(region)
         if image_id is None:

@@ -14,6 +14,7 @@ from pipeline.record import record_held
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
+    from pipeline import plans
     from pipeline.model import PointerVersion
 
 
@@ -50,17 +51,16 @@ class Account:
         self._region = region
 
     @classmethod
-    def of(cls, plan: Mapping[str, Any], step: str) -> Account:
+    def of(cls, plan: plans.Promotion) -> Account:
         """The account that a plan is about."""
-        region = plan["region"]
         return cls(
-            plan["role"],
-            plan["channel"],
-            ec2=aws.client("ec2", region=region),
-            ssm=aws.client("ssm", region=region),
-            region=region,
-            stack=str(plan.get("stack") or ""),
-            step=step,
+            plan.role,
+            plan.channel,
+            ec2=aws.client("ec2", region=plan.region),
+            ssm=aws.client("ssm", region=plan.region),
+            region=plan.region,
+            stack=plan.stack,
+            step=plan.step,
         )
 
     def log(self, text: str) -> None:

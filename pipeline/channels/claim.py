@@ -12,8 +12,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from pipeline import plans
 from pipeline.channels.account import Account
-from pipeline.channels.pointer import check_plan, look
+from pipeline.channels.pointer import look
 from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
 from pipeline.record import KEPT_VERSIONS
@@ -25,12 +26,11 @@ PREVIOUS = "PULUMI_COMMAND_STDOUT"
 """Where the command plugin hands an update what the step returned the last time."""
 
 
-def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Claim a channel for an image.
 
     Args:
-        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``, and ``label``: the word of the label that the
-            step `held` is to leave.
+        given: The plan (`plans.Claim`).
 
     Returns:
         ``imageId``, ``displaces`` (the image that the channel holds now, or None), ``version`` and ``when`` (the
@@ -40,30 +40,30 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         PipelineError: The channel holds an image that this stack did not put there; SSM can take no version more; or
             the plan is incomplete.
     """
-    check_plan(plan, "claim")
-    account = Account.of(plan, "claim")
+    plan = plans.Claim.from_json(given)
+    account = Account.of(plan)
     with account.reporting():
         pointer = account.pointer
         last = _last(os.environ.get(PREVIOUS, ""))
-        found = look(pointer.standing, lambda found: found.may_replace(plan["imageId"], last))
-        if not found.may_replace(plan["imageId"], last):
-            raise found.not_mine(plan["imageId"])
+        found = look(pointer.standing, lambda found: found.may_replace(plan.image_id, last))
+        if not found.may_replace(plan.image_id, last):
+            raise found.not_mine(plan.image_id)
         blocked = found.blocked()
-        if blocked is not None and found.image_id != plan["imageId"]:
+        if blocked is not None and found.image_id != plan.image_id:
             raise blocked
         if len(found.record) >= KEPT_VERSIONS:
             # A label of a stack on the oldest version would keep SSM from taking a new one.
             pointer.unlabel(found.oldest())
         if found.record and found.word is None:
             # Taken over. A role that may not label is refused here, before anything has moved.
-            pointer.attach(found.record[0].version, label(pointer.stack, str(plan.get("label"))))
-        account.take_tag(but=plan["imageId"])
+            pointer.attach(found.record[0].version, label(pointer.stack, plan.label))
+        account.take_tag(but=plan.image_id)
         return {
-            "imageId": plan["imageId"],
+            "imageId": plan.image_id,
             "displaces": found.image_id,
             "version": found.seen.version,
             "when": found.seen.when,
-            "label": plan.get("label"),
+            "label": plan.label,
         }
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from pipeline import plans
 from pipeline.channels.account import Account
-from pipeline.channels.pointer import check_plan
 from pipeline.channels.standing import Seen, Standing, describe
 from pipeline.errors import PipelineError
 
@@ -28,12 +28,11 @@ may write the same image again, and a version without a label would look like so
 POLL_SECONDS = 1
 
 
-def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Wait until the pointer holds the image, then leave the stack's label on that version.
 
     Args:
-        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``; ``claim``: what the step `claim` returned;
-            ``pointerVersion``: the version that the provider read.
+        given: The plan (`plans.Held`).
 
     Returns:
         ``imageId``, ``version`` and ``when`` (of the pointer), ``since`` (when the channel came to hold the image, ISO
@@ -43,14 +42,14 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         PipelineError: The pointer does not hold the image in time, somebody else wrote it in between, or the plan is
             incomplete.
     """
-    check_plan(plan, "held")
-    account = Account.of(plan, "held")
+    plan = plans.Held.from_json(given)
+    account = Account.of(plan)
     with account.reporting():
         found = _wait(account, plan)
-        account.pointer.label(found, str(plan["claim"]["label"]))
+        account.pointer.label(found, str(plan.claim["label"]))
         since, previous = found.tenure()
         return {
-            "imageId": plan["imageId"],
+            "imageId": plan.image_id,
             "version": found.seen.version,
             "when": found.seen.when,
             "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
@@ -58,8 +57,8 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         }
 
 
-def _wait(account: Account, plan: Mapping[str, Any]) -> Standing:
-    seen = Seen.of(plan["claim"])
+def _wait(account: Account, plan: plans.Held) -> Standing:
+    seen = Seen.of(plan.claim)
     start = time.monotonic()
     while True:
         found = account.pointer.standing()
@@ -67,16 +66,16 @@ def _wait(account: Account, plan: Mapping[str, Any]) -> Standing:
         late = waited >= PATIENCE_SECONDS
         written = {entry.image_id for entry in found.since(seen)}
         # Of two writes this one may be the last: what the channel will hold is known once it is there.
-        if written - {plan["imageId"]} and (plan["imageId"] in written or late):
+        if written - {plan.image_id} and (plan.image_id in written or late):
             account.take_tag(but=found.image_id)
-            raise _somebody_elses(found, seen, plan["imageId"])
+            raise _somebody_elses(found, seen, plan.image_id)
         # A version with the promotion's label was seen by this step before: it runs again because of another write.
-        new = written and found.word != plan["claim"]["label"]
-        shown = (new or waited >= QUIET_SECONDS) and found.seen.version >= plan.get("pointerVersion", 0)
-        if found.image_id == plan["imageId"] == account.pointer.image_id() and (shown or late):
+        new = written and found.word != plan.claim["label"]
+        shown = (new or waited >= QUIET_SECONDS) and found.seen.version >= plan.pointer_version
+        if found.image_id == plan.image_id == account.pointer.image_id() and (shown or late):
             return found
         if late:
-            raise _not_there(account.pointer.name, found, plan["imageId"])
+            raise _not_there(account.pointer.name, found, plan.image_id)
         time.sleep(POLL_SECONDS)
 
 

@@ -11,15 +11,13 @@ from pipeline.errors import PipelineError
 from pipeline.model import pointer_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 LAG_SECONDS = 3
 """How long a read of Parameter Store is believed to lag behind a write; AWS publishes no figure (aws-sdk-js issue 3586
 has a read that "returns the old version")."""
 
 POLL_SECONDS = 1
-
-_KEYS = ("region", "role", "channel", "imageId")
 
 
 class Pointer:
@@ -100,17 +98,3 @@ def look(read: Callable[[], Standing], good: Callable[[Standing], bool]) -> Stan
         if good(found) or time.monotonic() >= deadline:
             return found
         time.sleep(POLL_SECONDS)
-
-
-def check_plan(plan: Mapping[str, Any], step: str) -> None:
-    """Make sure that a plan holds all that the steps of a promotion need.
-
-    Raises:
-        PipelineError: A key is missing.
-    """
-    for key in _KEYS:
-        if not isinstance(plan.get(key), str):
-            raise PipelineError(
-                f"the plan on standard input lacks {key!r}",
-                change=f"`bin/step {step}` is started by the program; see components/image_promotion.py",
-            )

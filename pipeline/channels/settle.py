@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws
+from pipeline import aws, plans
 from pipeline.channels.account import Account
-from pipeline.channels.pointer import check_plan, look
+from pipeline.channels.pointer import look
 from pipeline.channels.standing import describe
 from pipeline.errors import PipelineError
 from pipeline.model import Held
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from pipeline.channels.standing import Standing
 
 
-def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Settle the tags of the role's images.
 
     Args:
-        plan: ``region``, ``role``, ``channel``, ``imageId``, ``stack``; ``source``: where the stack takes images
-            from; ``when``: when the pointer was written, ISO 8601.
+        given: The plan (`plans.Settle`).
 
     Returns:
         ``imageId``.
@@ -37,23 +36,23 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         PipelineError: Somebody else has moved the pointer meanwhile; or the plan is incomplete.
     """
-    check_plan(plan, "settle")
-    account = Account.of(plan, "settle")
+    plan = plans.Settle.from_json(given)
+    account = Account.of(plan)
     with account.reporting():
-        found = _still_there(account, plan["imageId"])
+        found = _still_there(account, plan.image_id)
         # The step knows what its own channel holds; a list of pointers may be late.
         mine = Held(
             channel=account.channel,
-            image_id=plan["imageId"],
-            since=datetime.fromisoformat(plan["when"]),
-            source=plan.get("source"),
+            image_id=plan.image_id,
+            since=datetime.fromisoformat(plan.when),
+            source=plan.source,
         )
         held = [*_others(account), mine]
-        if account.settle(wanted_tags(held), held, fresh=plan["imageId"]):
+        if account.settle(wanted_tags(held), held, fresh=plan.image_id):
             # The channel's tag was on its image before this step: it may have been taken by who moves the pointer now.
-            _still_there(account, plan["imageId"])
+            _still_there(account, plan.image_id)
         account.record(found.record)
-    return {"imageId": plan["imageId"]}
+    return {"imageId": plan.image_id}
 
 
 def _still_there(account: Account, image_id: str) -> Standing:
@@ -76,11 +75,11 @@ def _still_there(account: Account, image_id: str) -> Standing:
     )
 
 
-def leave(plan: Mapping[str, Any]) -> dict[str, Any]:
+def leave(given: Mapping[str, Any]) -> dict[str, Any]:
     """Settle as if the channel held nothing any more: what the removal of a stack does before the pointer goes.
 
     Args:
-        plan: As of `run`.
+        given: The plan (`plans.Leave`).
 
     Returns:
         ``imageId``.
@@ -89,10 +88,10 @@ def leave(plan: Mapping[str, Any]) -> dict[str, Any]:
         PipelineError: Somebody else has moved the channel, whose pointer would go with this stack; or the plan is
             incomplete.
     """
-    check_plan(plan, "leave")
-    account = Account.of(plan, "leave")
+    plan = plans.Leave.from_json(given)
+    account = Account.of(plan)
     found = account.pointer.standing()
-    if plan.get("stack") and found.moved:
+    if plan.stack and found.moved:
         latest = found.record[0]
         raise PipelineError(
             f"the removal of stack {found.stack} would delete the pointer of channel {account.channel}, which somebody "
@@ -105,7 +104,7 @@ def leave(plan: Mapping[str, Any]) -> dict[str, Any]:
         )
     held = _others(account)
     account.settle(wanted_tags(held), held)
-    return {"imageId": plan["imageId"]}
+    return {"imageId": plan.image_id}
 
 
 def withdraw(ec2: Any, image_id: str, *, role: str, region: str) -> None:

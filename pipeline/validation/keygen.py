@@ -12,30 +12,25 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from pipeline.errors import PipelineError
+from pipeline import plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Make an Ed25519 key pair in OpenSSH's formats; nothing is written to disk.
 
     Args:
-        plan: ``imageId``, which becomes the key's comment.
+        given: The plan (`plans.Keygen`).
 
     Returns:
         ``publicKey`` (one line) and ``privateKey`` (PEM); the resource marks them secret.
 
     Raises:
-        PipelineError: The plan names no image.
+        PipelineError: The plan is incomplete.
     """
-    image_id = plan.get("imageId")
-    if not isinstance(image_id, str):
-        raise PipelineError(
-            "the plan on standard input lacks 'imageId'",
-            change="`bin/step keygen` is started by the program; see components/image_validation.py",
-        )
+    image_id = plans.Keygen.from_json(given).image_id
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws
+from pipeline import aws, plans
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
 from pipeline.validation import causes as causes_module
@@ -26,29 +26,12 @@ if TYPE_CHECKING:
 SHOWN_LINES = 5
 """Failures that the error names in full; the table above it has all."""
 
-_KEYS = {
-    "region": str,
-    "role": str,
-    "user": str,
-    "address": str,
-    "suite": str,
-    "timeoutSeconds": int,
-    "healthWaitSeconds": int,
-    "soakSeconds": int,
-    "reboot": bool,
-    "imageId": str,
-    "instanceIds": list,
-    "privateKey": str,
-}
 
-
-def run(plan: Mapping[str, Any]) -> dict[str, Any]:
+def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """Check the machines.
 
     Args:
-        plan: ``region``, ``role``, ``user``, ``address``, ``suite``, ``timeoutSeconds``, ``healthWaitSeconds``,
-            ``soakSeconds``, ``reboot``, ``imageId``, ``instanceIds``, ``privateKey``, and optionally ``smokeTest``
-            and ``allowedSkips``.
+        given: The plan (`plans.Validate`).
 
     Returns:
         ``imageId``, ``role``, ``validatedAt`` (ISO 8601, UTC), ``suite``, ``checks`` (how many), ``report`` (path),
@@ -57,35 +40,29 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         PipelineError: The plan is incomplete, a machine did not come up, or a check failed.
     """
-    for key, kind in _KEYS.items():
-        if not isinstance(plan.get(key), kind):
-            raise PipelineError(
-                f"the plan on standard input lacks {key!r}",
-                allowed=kind.__name__,
-                change="`bin/step validate` is started by the program; see components/image_validation.py",
-            )
-    deadline = Deadline(plan["timeoutSeconds"])
-    ec2 = aws.client("ec2", region=plan["region"])
-    clones = Clones(ec2, plan["instanceIds"], address=plan["address"])
+    plan = plans.Validate.from_json(given)
+    deadline = Deadline(plan.timeout_seconds)
+    ec2 = aws.client("ec2", region=plan.region)
+    clones = Clones(ec2, plan.instance_ids, address=plan.address)
     found: list[CheckResult] = []
     ids: dict[str, str] = {}
     with (
         reported_on_failure(plan, found, ids),
-        Access(private_key=plan["privateKey"], user=plan["user"], lifetime=deadline.seconds) as access,
+        Access(private_key=plan.private_key, user=plan.user, lifetime=deadline.seconds) as access,
         withdrawn_on_failure(ec2, plan),
         clones.powered(deadline) as machines,
     ):
         ids.update({clone.address: clone.id for clone in machines})
         first_port = _wait(machines, clones, access, deadline)
         gate = Gate(
-            role=plan["role"],
-            image_id=plan["imageId"],
+            role=plan.role,
+            image_id=plan.image_id,
             public_key=access.public_key,
-            smoke_test=plan.get("smokeTest"),
-            allowed_skips=plan.get("allowedSkips") or {},
-            health_wait=plan["healthWaitSeconds"],
-            soak_seconds=plan["soakSeconds"],
-            reboot=plan["reboot"],
+            smoke_test=plan.smoke_test,
+            allowed_skips=plan.allowed_skips,
+            health_wait=plan.health_wait_seconds,
+            soak_seconds=plan.soak_seconds,
+            reboot=plan.reboot,
             access=access,
             clones=clones,
             deadline=deadline,
@@ -93,9 +70,9 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
         gate.results(machines, found)
         if all(result.outcome != results.FAILED for result in found):
             gate.later(machines, found)
-        _judge(found, machines, clones, access, image_id=plan["imageId"])
+        _judge(found, machines, clones, access, image_id=plan.image_id)
     say(
-        f"{plan['imageId']}: {completeness.counts(found)} on {len(machines)} "
+        f"{plan.image_id}: {completeness.counts(found)} on {len(machines)} "
         f"{'machine' if len(machines) == 1 else 'machines'}, "
         f"{deadline.elapsed() - first_port:.1f} s after the first port answered"
     )
@@ -106,7 +83,7 @@ def run(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def reported_on_failure(
-    plan: Mapping[str, Any], found: Sequence[CheckResult], ids: Mapping[str, str]
+    plan: plans.Validate, found: Sequence[CheckResult], ids: Mapping[str, str]
 ) -> Generator[None]:
     """A failure has its report, too, and no secret of the machine in its error."""
     try:
@@ -131,12 +108,12 @@ def reported_on_failure(
 
 
 @contextlib.contextmanager
-def withdrawn_on_failure(ec2: Any, plan: Mapping[str, Any]) -> Generator[None]:
+def withdrawn_on_failure(ec2: Any, plan: plans.Validate) -> Generator[None]:
     """Packer tags an image as a candidate; one that did not pass is none."""
     try:
         yield
     except PipelineError:
-        settle.withdraw(ec2, plan["imageId"], role=plan["role"], region=plan["region"])
+        settle.withdraw(ec2, plan.image_id, role=plan.role, region=plan.region)
         raise
 
 
@@ -203,11 +180,11 @@ def _judge(
         )
 
 
-def _facts(plan: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(plan: plans.Validate) -> dict[str, Any]:
     return {
-        "imageId": plan["imageId"],
-        "role": plan["role"],
-        "suite": plan["suite"],
+        "imageId": plan.image_id,
+        "role": plan.role,
+        "suite": plan.suite,
         "validatedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 

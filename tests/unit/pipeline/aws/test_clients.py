@@ -242,7 +242,7 @@ def test_a_step_ends_in_one_error(
 ) -> None:
     stub.answers = [bad]
     monkeypatch.setattr(aws.client, "__kwdefaults__", {"profile": None, "patience": ONCE})
-    plan = {"region": REGION, "role": "web", "channel": "prod", "imageId": IMAGE}
+    plan = {"region": REGION, "role": "web", "channel": "prod", "imageId": IMAGE, "label": "0a1b2c3d"}
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(plan)))
     monkeypatch.setattr(sys, "argv", ["pipeline", "claim"])
     with pytest.raises(SystemExit) as ended:

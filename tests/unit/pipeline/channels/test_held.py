@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import plans
 from pipeline.channels import held, pointer
 from pipeline.channels.account import Account
 from pipeline.channels.standing import Standing, label
@@ -73,7 +74,7 @@ def test_a_history_that_lags_behind_the_first_promotion(
     new = account.image("new")
     claim = claimed(account)
     account.point("prod", new)
-    real = Account.of(plan("prod", new), "held").pointer.standing
+    real = Account.of(plans.Held.from_json(plan("prod", new, claim={}))).pointer.standing
     waits: list[float] = []
     empty = Standing(stack="prod", role="web", channel="prod", record=[])
     monkeypatch.setattr(pointer.Pointer, "standing", lambda self: real() if len(waits) > 1 else empty)

@@ -7,13 +7,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from pipeline import plans
 from pipeline.errors import PipelineError
 from pipeline.validation import redaction, report, validate
 from pipeline.validation.results import FAILED, PASSED, CheckResult
+from tests.unit.pipeline.test_plans import GIVEN
 
 TOKEN = "AKIA" + "QZ3KLMNP7RSTUVWX"
 SHADOW = "root:$6$" + "abcdefgh$" + "abcDEF12" * 10 + ":1:0:99999\n"
-PLAN = {"imageId": "ami-1", "role": "web", "suite": "s1"}
+PLAN = plans.Validate(**GIVEN[plans.Validate])
 GOOD = CheckResult(check="test_a.py::test_b", address="192.0.2.1", outcome=PASSED, seconds=1)
 
 
