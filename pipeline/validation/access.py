@@ -131,7 +131,7 @@ class Access:
         self._agent.stdout.readline()  # printed once the socket is there
         added = subprocess.run(
             ["ssh-add", "-q", "-t", str(self._lifetime), "-"], input=self._key,
-            env={"SSH_AUTH_SOCK": str(agent)}, capture_output=True, text=True, check=False,
+            env={**os.environ, "SSH_AUTH_SOCK": str(agent)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if added.returncode != 0:
             raise PipelineError("ssh-agent does not take the validation key", seen=added.stderr.strip())
