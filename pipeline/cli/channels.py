@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 
+from pipeline.channels.retire import Limits
 from pipeline.cli.options import PEOPLE, AsJson, Profile, Region, account_of, say
 from pipeline.errors import PipelineError
 
 app = typer.Typer()
+
+KEPT = Limits()
+"""What `retire` keeps by default."""
 
 MOST_DAYS = 36_500
 """A hundred years: a longer age has no date to compare with."""
@@ -134,10 +138,10 @@ def retire(
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
     history: Annotated[
         int, typer.Option(min=1, max=1_000, help="Keep the last so many images of each channel.")
-    ] = 3,
+    ] = KEPT.history,
     days: Annotated[
         int, typer.Option(min=0, max=MOST_DAYS, help="Keep images younger than so many days.")
-    ] = 7,
+    ] = KEPT.age.days,
     settled_days: Annotated[
         int,
         typer.Option(
@@ -145,7 +149,7 @@ def retire(
             max=MOST_DAYS,
             help="Keep a channel's earlier image until the present one was there so long.",
         ),
-    ] = 7,
+    ] = KEPT.settled.days,
     cap: Annotated[
         int, typer.Option(min=1, max=10_000, help="Remove at most so many images in one run.")
     ] = 10,
