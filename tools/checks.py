@@ -1,8 +1,8 @@
 """Every check that is not a test: format, lint, types, templates, playbooks, shell.
 
-Runs all of them, and fails if any failed.
+Runs all of them, or those of some programs, and fails if any failed.
 
-Usage: python -m tools.checks
+Usage: python -m tools.checks [PROGRAM…]
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -24,11 +28,12 @@ ROLES = sorted(str(path.relative_to(PROJECT)) for path in (PROJECT / "packer/rol
 # The schemas come with the package: nothing is asked of the network.
 PIPELINES: tuple[tuple[str, ...], ...] = (
     ("check-jsonschema", "--builtin-schema=vendor.gitlab-ci", "--data-transform=gitlab-ci", ".gitlab-ci.yml"),
-    (
-        "check-jsonschema",
-        "--builtin-schema=vendor.github-workflows",
-        ".github/workflows/golden-image.yml",
+    *(
+        ("check-jsonschema", "--builtin-schema=vendor.github-workflows", f".github/workflows/{name}.yml")
+        for name in ("golden-image", "stage", "retire")
     ),
+    ("check-jsonschema", "--builtin-schema=vendor.github-actions", ".github/actions/set-up/action.yml"),
+    ("check-jsonschema", "--builtin-schema=vendor.renovate", "renovate.json"),
 )
 
 STACK_FILES = (
@@ -51,10 +56,19 @@ CHECKS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def main() -> int:
-    """Run all checks; 1 if any failed."""
+def main(programs: Sequence[str]) -> int:
+    """Run the checks of some programs, or all; 1 if any failed.
+
+    Raises:
+        SystemExit: A program has no check.
+    """
+    unknown = set(programs) - {check[0] for check in CHECKS}
+    if unknown:
+        sys.exit(f"no check runs {', '.join(sorted(unknown))}")
+    own = [str(PROJECT / folder) for folder in (".venv/bin", ".tools/bin")]
     env = {
         **os.environ,
+        "PATH": os.pathsep.join([*own, os.environ["PATH"]]),
         "CHECKPOINT_DISABLE": "1",
         "PACKER_PLUGIN_PATH": str((PROJECT / ".tools/packer-plugins").resolve()),
         # validate asks nothing of AWS.
@@ -62,7 +76,7 @@ def main() -> int:
         "PKR_VAR_skip_metadata_api_check": "true",
     }
     failed = []
-    for check in CHECKS:
+    for check in (one for one in CHECKS if not programs or one[0] in programs):
         started = time.monotonic()
         done = subprocess.run(
             check,
@@ -82,4 +96,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
