@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
-from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
 from moto.ec2.models.instances import InstanceBackend
+from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from moto.ec2.responses.general import General
 from moto.ssm.exceptions import ParameterNotFound
-from moto.ssm.models import SimpleSystemManagerBackend
+from moto.ssm.models import SimpleSystemManagerBackend, ssm_backends
 
 from lab import disks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+BY_PARAMETER = "resolve:ssm:"
+"""How a launch template names an image by a parameter of SSM."""
 
 
 def fill(console: Callable[[str], str]) -> None:
@@ -34,6 +38,7 @@ def fill(console: Callable[[str], str]) -> None:
         InstanceBackend.start_instances = _only_from(  # type: ignore[method-assign]
             InstanceBackend.start_instances, {"pending", "running", "stopped"}, "started"
         )
+    LaunchTemplateVersion.image_id = property(_image_of)  # type: ignore[assignment, method-assign]
     for name in ("label_parameter_version", "unlabel_parameter_version"):
         change = getattr(SimpleSystemManagerBackend, name)
         if change.__name__ != "of_one_that_is_there":
@@ -51,6 +56,22 @@ def _only_from(change: Callable[..., Any], states: set[str], word: str) -> Calla
         return change(self, instance_ids)
 
     return only_from
+
+
+def _image_of(version: LaunchTemplateVersion) -> str:
+    """The image that a machine of a launch template gets: EC2 reads the parameter at each launch.
+
+    "Use a Systems Manager parameter instead of an AMI ID" (EC2 user guide): ``resolve:ssm:NAME``, ``:VERSION`` or
+    ``:LABEL`` behind it.
+    """
+    text: str = version.data.get("ImageId", "")
+    if not text.startswith(BY_PARAMETER):
+        return text
+    ec2 = version.template.ec2_backend
+    found = ssm_backends[ec2.account_id][ec2.region_name].get_parameters([text.removeprefix(BY_PARAMETER)])
+    if not found:
+        raise InvalidAMIIdError([text])
+    return str(next(iter(found.values())).value)
 
 
 def _of_one_that_is_there(change: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.plugins.aws.image import get_ami
 from lab.plugins.aws.instance import Instance, InstanceState
 from lab.plugins.aws.key_pair import KeyPair
 from lab.plugins.aws.launch_template import LaunchTemplate
@@ -21,7 +22,10 @@ def plugin() -> Plugin:
             Tag(), Instance(), InstanceState(), SecurityGroup(), IngressRule(), EgressRule(), KeyPair(),
             LaunchTemplate(), Parameter(),
         ],
-        functions={"aws:ssm/getParameter:getParameter": get_parameter},
+        functions={
+            "aws:ec2/getAmi:getAmi": get_ami,
+            "aws:ssm/getParameter:getParameter": get_parameter,
+        },
     )  # fmt: skip
 
 

@@ -26,3 +26,31 @@ def test_a_label_on_a_parameter_that_is_not_there_leaves_nothing(ec2: Any, call:
     with pytest.raises(ClientError, match="ParameterNotFound"):
         ssm.get_parameter(Name=NAME)
     ssm.close()
+
+
+def test_a_launch_template_that_names_a_parameter(ec2: Any) -> None:
+    """EC2 reads it at each launch, and refuses a launch where there is none."""
+    ssm = boto3.client(
+        "ssm",
+        endpoint_url=ec2.meta.endpoint_url,
+        region_name=settings.REGION,
+        aws_access_key_id="lab",
+        aws_secret_access_key="lab",
+    )
+    images = [image["ImageId"] for image in ec2.describe_images()["Images"]]
+    template = ec2.create_launch_template(
+        LaunchTemplateName="by-parameter",
+        LaunchTemplateData={"ImageId": f"resolve:ssm:{NAME}", "InstanceType": "t3.micro"},
+    )["LaunchTemplate"]["LaunchTemplateId"]
+
+    def launch() -> str:
+        launched = ec2.run_instances(LaunchTemplate={"LaunchTemplateId": template}, MinCount=1, MaxCount=1)
+        image: str = launched["Instances"][0]["ImageId"]
+        return image
+
+    with pytest.raises(ClientError, match=r"InvalidAMIID\.NotFound.*resolve:ssm:"):
+        launch()
+    for image in images[:1]:
+        ssm.put_parameter(Name=NAME, Value=image, Type="String", Overwrite=True)
+        assert launch() == image
+    ssm.close()
