@@ -2,8 +2,10 @@
 
 import ast
 import graphlib
+import re
 from collections import defaultdict
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,96 @@ def test_the_page_names_every_room() -> None:
     for room in sorted(path.parent.name for path in (PROJECT / "pipeline").glob("*/__init__.py")):
         assert f"`pipeline/{room}/`" in page
     assert Path(PROJECT / "CONTRIBUTING.md").is_file()
+
+
+TESTED_ELSEWHERE = {
+    "components/fleet": "test_program.py declares all components beside each other, test_contract.py each",
+    "components/image_build": "test_program.py",
+    "components/image_promotion": "test_program.py",
+    "components/image_validation": "test_program.py",
+    "components/outputs": "tests/e2e/test_life.py reads the outputs of real stacks",
+    "components/step": "test_commands.py pins what it declares to the byte",
+    "lab/__main__": "the command line of all end-to-end tests; test_lab.py",
+    "lab/access": "test_permissions.py, and tests/e2e/test_iam.py both ways",
+    "lab/account": "test_controlplane.py asks it as AWS is asked",
+    "lab/base_image": "builds a system; tests/e2e/test_lab.py",
+    "lab/calls": "read by tests/e2e/test_iam.py",
+    "lab/cgroups": "of machines that boot; tests/e2e/test_machines.py",
+    "lab/dataplane": "test_controlplane.py",
+    "lab/demo": "a show for people; what it shows, tests/e2e/test_life.py tests",
+    "lab/environment": "what each end-to-end test starts with",
+    "lab/errors": "two exceptions",
+    "lab/keeper": "processes of machines that boot; tests/e2e/test_lab.py",
+    "lab/locks": "locks of killed updates: the end-to-end tests give them back between two stacks",
+    "lab/machine": "machines that boot; tests/e2e/test_machines.py",
+    "lab/manners/*": "manners/test_small_ones.py, test_choice.py and tests/e2e/test_manners.py",
+    "lab/plugins/*": "an engine asks them; all end-to-end tests, tests/e2e/test_channels.py before all",
+    "lab/redhat_like": "builds a system; tests/e2e/test_redhat_like.py",
+    "lab/reserved": "tests/e2e/test_lab.py",
+    "lab/server": "the process of all end-to-end tests; test_lab.py",
+    "lab/workbench": "the harness of the end-to-end tests",
+    "pipeline/__main__": "one line; each step and command is started by it",
+    "pipeline/aws/causes": "test_clients.py raises the errors",
+    "pipeline/aws/channels": "test_account.py, and channels/test_claim.py by the steps",
+    "pipeline/aws/images": "test_account.py",
+    "pipeline/aws/machines": "test_account.py",
+    "pipeline/aws/patience": "test_clients.py and test_account.py",
+    "pipeline/baking/source": "test_bake.py, doctor/test_template.py",
+    "pipeline/channels/account": "the steps that use it: test_settle.py, test_held.py",
+    "pipeline/channels/adopt": "test_claim.py: what may be adopted is what a claim refuses",
+    "pipeline/channels/pointer": "the steps that use it: test_claim.py, test_held.py",
+    "pipeline/channels/refusals": "test_select.py",
+    "pipeline/cli/*": "test_app.py and test_mutations.py call the commands",
+    "pipeline/doctor/*": "the findings of a whole run: test_run.py, test_permissions.py, test_machine.py",
+    "pipeline/model": "the words of all other tests",
+    "pipeline/review/*": "test_note.py by recorded previews; test_posting.py by a server",
+    "pipeline/secretscan": "test_secrets.py",
+    "pipeline/settings/*": "test_load.py and test_stackfile.py read whole files",
+    "pipeline/validation/*_probe": "sent to a machine: test_accounts.py, test_sameness.py run them in another Python",
+    "pipeline/validation/causes": "test_validate.py",
+    "pipeline/validation/collector": "sent to a machine: test_imagescan.py runs it in another Python",
+    "pipeline/validation/completeness": "test_checkrun.py and test_allowances.py",
+    "pipeline/validation/deadline": "a clock, which the others are tested with",
+    "pipeline/validation/keygen": "test_access.py uses the pair as OpenSSH does",
+    "pipeline/validation/machinefiles": "test_imagescan.py",
+    "pipeline/validation/plugin": "loaded by another pytest: test_checkrun.py",
+    "pipeline/validation/redaction": "test_report.py",
+    "pipeline/validation/results": "three names and a value",
+    "pipeline/validation/structure": "test_imagescan.py",
+    "tools/downloads": "test_toolchain.py",
+    "tools/gobuild": "test_toolchain.py and test_conditions.py",
+    "tools/packages": "test_node.py and test_conditions.py",
+    "tools/venv": "test_setup.py",
+}
+"""Modules without a test file of their name, each with what tests them. A folder's `*` is for those that have none."""
+
+SMALL = 8
+"""Lines of an ``__init__.py`` that holds nothing but names."""
+
+
+def untested() -> set[str]:
+    """Path without suffix of each module that has no test file where its name would be."""
+    found = set()
+    for room in ("components", "lab", "pipeline", "tools"):
+        for path in (PROJECT / room).rglob("*.py"):
+            own = path if path.name != "__init__.py" else path.parent.with_suffix(".py")
+            mirror = PROJECT / "tests/unit" / own.relative_to(PROJECT).with_name(f"test_{own.name}")
+            if mirror.is_file() or (path.name == "__init__.py" and path.read_text().count("\n") <= SMALL):
+                continue
+            found.add(path.relative_to(PROJECT).with_suffix("").as_posix())
+    return found
+
+
+def test_every_module_has_its_test_file_or_a_reason() -> None:
+    missing = untested()
+    excused = {name: [one for one in missing if fnmatchcase(one, name)] for name in TESTED_ELSEWHERE}
+    left = sorted(missing - {one for names in excused.values() for one in names})
+    assert not left, f"tests/unit/…/test_NAME.py, or a line in TESTED_ELSEWHERE, for: {left}"
+    stale = [name for name, names in excused.items() if not names]
+    assert not stale, f"they have a test file now, or are gone: take them out of TESTED_ELSEWHERE: {stale}"
+
+
+def test_what_a_reason_names_is_there() -> None:
+    names = {path.name for path in (PROJECT / "tests").rglob("test_*.py")}
+    for module, reason in TESTED_ELSEWHERE.items():
+        assert set(re.findall(r"test_\w+\.py", reason)) <= names, module

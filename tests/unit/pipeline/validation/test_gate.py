@@ -1,0 +1,129 @@
+"""The gate's own steps: the team's command, root on the machine, and time for a second look."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.validation import floor, gate, uptime
+from pipeline.validation.clones import Clone
+from pipeline.validation.deadline import Deadline
+from pipeline.validation.results import FAILED, PASSED, CheckResult
+
+MACHINES = [Clone("i-1", "192.0.2.1"), Clone("i-2", "192.0.2.2")]
+
+
+class Way:
+    """A way in on which a command ends as the test says."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def read(self, address: str, command: Any, *, stdin: bytes, timeout: float) -> Any:
+        assert command == ["sudo", "sh"]
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def made(*, way: Any = None, seconds: float = 300, **changes: Any) -> gate.Gate:
+    values: dict[str, Any] = {"smoke_test": None, "soak_seconds": 0, "reboot": False, **changes}
+    return gate.Gate(
+        role="web", image_id="ami-1", public_key="", allowed_skips={}, health_wait=5, access=cast("Any", way),
+        clones=cast("Any", None), deadline=Deadline(seconds), **values,
+    )  # fmt: skip
+
+
+def smoke(command: str, seconds: float = 300) -> CheckResult:
+    return made(smoke_test=command, seconds=seconds)._smoke(MACHINES)
+
+
+def test_the_teams_own_command_knows_the_machines_and_the_image(capsys: pytest.CaptureFixture[str]) -> None:
+    result = smoke(
+        'test "$GOLDEN_IMAGE_ADDRESSES $GOLDEN_IMAGE_ROLE $GOLDEN_IMAGE_ID" = "192.0.2.1 192.0.2.2 web ami-1"'
+    )
+    assert (result.check, result.outcome, result.seen) == ("smoke-test", PASSED, "")
+    assert "all machines: smoke-test" in capsys.readouterr().err
+
+
+def test_a_command_that_fails_shows_the_end_of_what_it_printed() -> None:
+    result = smoke("seq 1 100; echo broken >&2; exit 7")
+    assert result.outcome == FAILED
+    lines = result.seen.splitlines()
+    assert lines[0] == "exit status 7"
+    assert lines[1:] == [*map(str, range(92, 101)), "broken"]
+    assert result.wanted.startswith("exit status 0 of: seq 1 100")
+
+
+def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    result = smoke(f"sleep 900 & echo $! > {tmp_path}/pid; wait", seconds=0.5)
+    assert result.seen.splitlines()[0] == "did not end within 0 s"
+    assert time.monotonic() - begun < 60
+    pid = int((tmp_path / "pid").read_text())
+    while time.monotonic() - begun < 60:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        if "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]:
+            return
+    pytest.fail("what the command had started still runs")
+
+
+def test_what_a_command_leaves_running_keeps_nobody_waiting() -> None:
+    begun = time.monotonic()
+    assert smoke("sleep 900 & echo started").outcome == PASSED
+    assert time.monotonic() - begun < 60
+
+
+def test_a_user_who_may_not_become_root() -> None:
+    refused = subprocess.CompletedProcess([], 1, b"", b"sudo: a password is required\n")
+    with pytest.raises(PipelineError, match="could not read it") as caught:
+        made(way=Way(refused))._as_root(MACHINES[0], b"id", "read it")
+    assert caught.value.seen == "sudo: a password is required"
+    assert "golden-image:validation.sshUser" in str(caught.value)
+
+
+def test_a_machine_that_does_not_answer() -> None:
+    silent = Way(subprocess.TimeoutExpired([], 1))
+    with pytest.raises(PipelineError, match="could not read it") as caught:
+        made(way=silent)._as_root(MACHINES[0], b"id", "read it")
+    assert caught.value.seen == "no answer within 300 s"
+
+
+def test_a_second_look_needs_its_time() -> None:
+    found: list[CheckResult] = []
+    with pytest.raises(PipelineError, match="no time left to see whether the machines stay well"):
+        made(soak_seconds=60, seconds=5).later(MACHINES, found)
+    assert found == []
+
+
+def test_one_that_is_not_well_any_more_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(gate, "time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr(uptime, "look", lambda clone, **_: {})
+    monkeypatch.setattr(uptime, "running", lambda units: frozenset())
+    monkeypatch.setattr(uptime, "check", lambda clone, units, ran: [])
+
+    def look(clone: Clone, **options: Any) -> list[CheckResult]:
+        assert options["patient"] is False, "what was well once has to be well at once"
+        outcome = FAILED if clone.id == "i-2" else PASSED
+        return [CheckResult(check="floor::ssh", address=clone.address, outcome=outcome, seconds=0)]
+
+    monkeypatch.setattr(floor, "check", look)
+    one = made(soak_seconds=30, reboot=True)
+    one._ran.update({clone.address: frozenset() for clone in MACHINES})
+    found: list[CheckResult] = []
+    # It is not rebooted: that would need the machines' clones, which are not there.
+    one.later(MACHINES, found)
+    assert slept == [30, 30]
+    assert [(result.check, result.outcome) for result in found] == [
+        ("after-soak::floor::ssh", PASSED),
+        ("after-soak::floor::ssh", FAILED),
+    ]

@@ -1,0 +1,64 @@
+"""A module of ours on a machine: sent as text, with what it imports, to a Python that has nothing of the project."""
+
+import subprocess
+import sys
+from typing import Any, cast
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.validation import onmachine
+from pipeline.validation.clones import Clone
+from pipeline.validation.deadline import Deadline
+
+CLONE = Clone("i-1", "192.0.2.1")
+
+
+class Way:
+    """A way in to this machine, as somebody who needs no sudo."""
+
+    def read(
+        self, address: str, command: Any, *, stdin: bytes, timeout: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        assert (address, command) == (CLONE.address, [onmachine.COMMAND])
+        return subprocess.run(
+            [sys.executable, "-I", "-"],
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            cwd="/",
+        )
+
+
+def ask(source: bytes, seconds: float = 300) -> Any:
+    return onmachine.ask(
+        CLONE, source, access=cast("Any", Way()), deadline=Deadline(seconds), purpose="read the sample"
+    )
+
+
+def test_what_it_prints_comes_back() -> None:
+    assert ask(b"import json, sys; json.dump({'path': 'a'}, sys.stdout)") == {"path": "a"}
+
+
+def test_a_module_finds_what_it_imports_and_nothing_else_of_ours() -> None:
+    source = onmachine.program("identity_probe", "collector").decode()
+    end = "\nimport json, sys; print(json.dumps(sorted(one for one in sys.modules if 'pipeline' in one)))"
+    lines = source.splitlines()
+    assert lines[-1].startswith("exec(compile("), "the module itself comes last"
+    assert ask(("\n".join(lines[:-1]) + end).encode()) == [
+        "pipeline",
+        "pipeline.validation",
+        "pipeline.validation.collector",
+    ]
+
+
+def test_a_failure_says_what_python_said() -> None:
+    with pytest.raises(PipelineError, match=r"could not read the sample of i-1") as caught:
+        ask(b"raise SystemExit('no such user')")
+    assert caught.value.seen == "no such user"
+
+
+def test_it_does_not_wait_for_ever() -> None:
+    with pytest.raises(PipelineError, match=r"could not read the sample of i-1 .* within"):
+        ask(b"import time; time.sleep(900)", seconds=0.3)
