@@ -69,7 +69,7 @@ def refuse_in_config(folder: Path) -> None:
 
 
 def _scan(files: Iterable[tuple[str, Path]]) -> list[Finding]:
-    scan = Scan(lambda file, _text: structure.kind(file), Deadline(SECONDS))
+    scan = Scan(structure.kind, Deadline(SECONDS))
     with tempfile.TemporaryFile() as stream:
         sender = collector.Sender(stream)
         for name, path in files:

@@ -30,9 +30,9 @@ MAGIC = (
 
 CREDENTIAL_FILES = (
     "*.keytab", "*/.netrc", "*/.pgpass", "*/.my.cnf", "*/.mylogin.cnf", "*/.git-credentials", "*/.htpasswd",
-    "*/htpasswd", "*/.docker/config.json", "*/.dockercfg", "*/.aws/credentials", "*/.kube/config", "*/kubeconfig",
+    "*/htpasswd", "*/.dockercfg", "*/.aws/credentials", "*/.kube/config", "*/kubeconfig",
     "*/.vault-token", "*/.config/gcloud/credentials.db", "*/application_default_credentials.json",
-    "*/.azure/accessTokens.json", "*/.azure/msal_token_cache.*", "*/.pypirc", "*/.npmrc", "*/.gem/credentials",
+    "*/.azure/accessTokens.json", "*/.azure/msal_token_cache.*", "*/.pypirc", "*/.gem/credentials",
     "*.tfstate", "*.tfstate.backup", "*/.terraform.d/credentials.tfrc.json", "*/.rclone.conf", "*/rclone.conf",
     "*/.s3cfg", "*/.boto", "*/.smbcredentials", "*/sasl_passwd", "*/munge.key", "*/chap-secrets", "*/pap-secrets",
     "*/ipsec.secrets", "*/.ansible_vault_pass*", "*/.vault_pass*", "*/vault_pass*", "*/vault-pass*", "*/rndc.key",
@@ -41,6 +41,15 @@ CREDENTIAL_FILES = (
     "/etc/apt/auth.conf.d/*", "*.kdbx", "*.ovpn", "/etc/wireguard/*.conf",
 )  # fmt: skip
 """Files that exist for credentials; empty ones hold none."""
+
+SETTINGS_FILES = (
+    (
+        "*/.npmrc",
+        re.compile(rb"""^[^#;\n]*_(?:auth|authToken|password)\s*=\s*(?!["']?\$\{)\S""", re.MULTILINE),
+    ),
+    ("*/.docker/config.json", re.compile(rb'"(?:auth|identitytoken|registrytoken|password)"\s*:\s*"[^"]')),
+)
+"""Files of settings, and what makes them one of credentials; a variable's name or a helper's is none."""
 
 SKELETON = (
     ".bashrc", ".bash_logout", ".bash_profile", ".profile", ".cshrc", ".tcshrc", ".zshrc",
@@ -52,10 +61,18 @@ SKELETON = (
 HISTORIES = re.compile(r"\.\w+_history|fish_history|\.lesshst|\.histfile")
 
 
-def kind(file: MachineFile) -> Iterator[str]:
-    """Names of the rules that a file breaks wherever it is."""
+def kind(file: MachineFile, text: bytes) -> Iterator[str]:
+    """Names of the rules that a file breaks wherever it is.
+
+    Args:
+        file: The file.
+        text: What can be read of it.
+    """
     yield from sorted({rule for rule, magic in MAGIC if magic.match(file.head)})
-    if file.size and any(fnmatch.fnmatchcase("/" + file.path, form) for form in CREDENTIAL_FILES):
+    path = "/" + file.path
+    if (file.size and any(fnmatch.fnmatchcase(path, form) for form in CREDENTIAL_FILES)) or any(
+        fnmatch.fnmatchcase(path, form) and credential.search(text) for form, credential in SETTINGS_FILES
+    ):
         yield "Netrc" if PurePosixPath(file.path).name == ".netrc" else "Credential File"
 
 
@@ -68,7 +85,7 @@ def rules(file: MachineFile, text: bytes, key: str) -> Iterator[str]:
         key: The public key that the instance's user may have, as authorized_keys has it.
     """
     name = PurePosixPath(file.path)
-    yield from kind(file)
+    yield from kind(file, text)
     if file.inside:
         return
     if HISTORIES.fullmatch(name.name):

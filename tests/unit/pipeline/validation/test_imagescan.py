@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline import secretscan
+from pipeline import gitleaks, secretscan
 from pipeline.errors import PipelineError
 from pipeline.secretscan import Allowed
 from pipeline.validation import imagescan, machinefiles
@@ -116,6 +117,8 @@ def test_what_a_machine_may_have(tmp_path: Path) -> None:
             "home/admin/.bash_history": "",
             "etc/nginx/nginx.conf": "user www-data;\n",
             "etc/ssh/ssh_host_ed25519_key": PEM,
+            "srv/app/.npmrc": "fund=false\n//registry.example.org/:_authToken=${NPM_TOKEN}\n# _auth=none\n",
+            "opt/app/.docker/config.json": '{"credHelpers": {"example.org": "ecr-login"}}',
             "etc/proxy.conf": "# Example: http://user:pass@192.168.100.50:8080\n",
         },
     )
@@ -128,6 +131,9 @@ def test_what_npm_installed_has_examples_and_no_keys(tmp_path: Path) -> None:
         tmp_path,
         {
             f"{folder}/README.md": "postgres://user:h7Rk2pQ9zL@example.org\npassword: 'h7Rk2pQ9zL'\n",
+            f"{folder}/env.md": PEM.replace(BODY, "...\nKh9NV...\n" * 8)
+            + "-----END RSA "
+            + "PRIVATE KEY-----\n",
             f"{folder}/index.js": f'module.exports = "{TOKEN}"\n',
             f"{folder}/key.txt": PEM + BODY + "\n-----END RSA " + "PRIVATE KEY-----\n",
         },
@@ -136,6 +142,14 @@ def test_what_npm_installed_has_examples_and_no_keys(tmp_path: Path) -> None:
         ("aws-access-token", f"{folder}/index.js"),
         ("private-key", f"{folder}/key.txt"),
     }
+
+
+def test_both_sets_of_rules_know_a_private_key_by_the_same_form() -> None:
+    ours, npm = (
+        next(rule for rule in tomllib.loads(path.read_text())["rules"] if rule["id"] == "private-key")
+        for path in (gitleaks.RULES, gitleaks.NPM_RULES)
+    )
+    assert ours == npm
 
 
 def test_a_text_that_begins_as_a_program_does(tmp_path: Path) -> None:
