@@ -145,11 +145,10 @@ class Gate:
 
     def _second_boot(self, clone: Clone) -> list[CheckResult]:
         try:
-            word = uptime.reboot(clone, access=self.access, clones=self.clones, deadline=self.deadline)
+            uptime.reboot(clone, access=self.access, clones=self.clones, deadline=self.deadline)
         except PipelineError:
             show.console(clone, self.clones)
             raise
-        say(f"{clone}: its second boot finished: {word}")
         checked = self._checks(clone)
         units = uptime.look(clone, access=self.access)
         self._ran[clone.address] = uptime.due(units, self._ran[clone.address])

@@ -136,11 +136,8 @@ def check(clone: Clone, units: Units, before: frozenset[str]) -> list[CheckResul
     return results
 
 
-def reboot(clone: Clone, *, access: Access, clones: Clones, deadline: Deadline) -> str:
-    """Boot a machine once more, from inside.
-
-    Returns:
-        systemd's word for it when that boot has ended, such as ``running``.
+def reboot(clone: Clone, *, access: Access, clones: Clones, deadline: Deadline) -> None:
+    """Boot a machine once more, from inside; says when, and how, that boot has ended.
 
     Raises:
         PipelineError: It does not come back within the deadline.
@@ -155,7 +152,7 @@ def reboot(clone: Clone, *, access: Access, clones: Clones, deadline: Deadline) 
     try:
         _until_another_boot(clone, access, deadline, hope, before=before)
         say(f"{clone}: booted once more within {time.monotonic() - started:.1f} s")
-        return access.wait_for_boot(clone, deadline, hope.check)
+        word = access.wait_for_boot(clone, deadline, hope.check)
     except PipelineError as error:
         raise PipelineError(
             f"{clone} did not come back after a reboot: {error.what}",
@@ -163,6 +160,7 @@ def reboot(clone: Clone, *, access: Access, clones: Clones, deadline: Deadline) 
             allowed="a machine that boots more than once; golden-image:validation.timeoutSeconds is the deadline",
             change="what does the first boot leave that the second one fails at? see its console, above",
         ) from error
+    say(f"{clone}: its second boot finished after {time.monotonic() - started:.1f} s: {word}")
 
 
 def _ask(clone: Clone, access: Access) -> None:
