@@ -13,7 +13,6 @@ import signal
 import statistics
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -24,17 +23,12 @@ from lab import reserved
 from lab.environment import KEY
 from lab.errors import LabError
 from lab.manners import PACES
-from lab.workbench import Machine, Run, Workbench, lab_of
+from lab.workbench import Machine, lab_of
 from pipeline.processes import hear
+from tests.measuring import AT_AWS_PACE, ROUNDS, Comparison, Lab, must
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-    from lab.settings import LabSettings
-
-ROUNDS = {"lab": 2, "aws": 1}
-"""By pace. At AWS's, both sides draw the same times, and each round is a quarter of an hour."""
 
 QUICK_ROUNDS = 5
 EMPTY = "import pulumi\n"
@@ -46,60 +40,6 @@ aws.ssm.Parameter("parameter", name="/bench/providers", type="String", value=com
 aws.ec2.LaunchTemplate("template", image_id=command.stdout)
 """
 """One resource of each kind that prod has, and nothing of ours: what SDK and providers take."""
-
-
-AT_AWS_PACE = "aws"
-"""The pace at which waiting counts, and not how many machines the cores of this one can boot at once."""
-
-
-class Lab(Workbench):
-    """A working copy in a lab of a pace.
-
-    Args:
-        settings: The lab.
-        folder: Where the copy goes; must not exist.
-        pace: How long machines and images take.
-    """
-
-    def __init__(self, settings: LabSettings, folder: Path, *, pace: str) -> None:
-        super().__init__(settings, folder, echo=False)
-        self.pace = pace
-        self.same_chances()
-
-    def same_chances(self) -> None:
-        """Let what is done now take as long as what was done after the last time: both sides draw the same times."""
-        self.set_manners(pace=self.pace)
-
-
-@dataclass
-class Comparison:
-    """Two ways of doing a thing, and how much longer ours may take."""
-
-    title: str
-    ours: str
-    theirs: str
-    aim: float
-    extra: float = 0.0
-    ours_seconds: list[float] = field(default_factory=list)
-    theirs_seconds: list[float] = field(default_factory=list)
-    note: str = ""
-
-    @property
-    def ratio(self) -> float:
-        """Median of ours, less what the aim allows on top, by median of theirs."""
-        ours = statistics.median(self.ours_seconds) - self.extra
-        return ours / statistics.median(self.theirs_seconds)
-
-
-def must(run: Run) -> float:
-    """The seconds of a run that succeeded.
-
-    Raises:
-        LabError: It failed.
-    """
-    if run.status != 0:
-        raise LabError(f"status {run.status}:\n{run.output[-3000:]}", hint="nothing was measured")
-    return run.seconds
 
 
 def bake(bench: Lab) -> list[Comparison]:
