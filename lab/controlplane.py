@@ -104,6 +104,9 @@ class ControlPlane:
         refused = self.permissions.refusal(call.caller, call.action, call.arguments)
         if refused:
             return _denied(refused, call.caller.service, json_protocol=call.json_protocol)
+        throttled = self.manners.refusal(call)
+        if throttled is not None:
+            return throttled
         fault = self.faults.strike(call.action, call.caller.key)
         return self.manners.answer(call) if fault is None else self._struck(call, fault)
 
@@ -195,7 +198,7 @@ class ControlPlane:
         return {}
 
     def _shown(self, name: str) -> Any:
-        """GET calls, the faults' actions struck so far, manners."""
+        """GET calls, the faults' actions struck so far, manners, lag."""
         match name:
             case "calls":
                 return self.calls.rows()
@@ -203,6 +206,8 @@ class ControlPlane:
                 return self.faults.struck
             case "manners":
                 return asdict(self.manners.choice)
+            case "lag":
+                return self.manners.lag()
             case _:
                 raise _NoSuchCallError
 

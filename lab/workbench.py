@@ -190,6 +190,11 @@ class Workbench:
         """Let the lab have exactly these of AWS's manners (`lab.manners`)."""
         self._of_lab("PUT", "manners", {"names": names, "seed": seed, "pace": pace})
 
+    def await_reads(self) -> None:
+        """Return once every read shows all that has been written so far."""
+        while (lag := self._of_lab("GET", "lag")) > 0:
+            time.sleep(lag)
+
     def crowd(self, count: int, **tags: str) -> None:
         """Let the account have so many images more (`lab.account.crowd`)."""
         self._of_lab("PUT", "crowd", {"count": count, "tags": tags})

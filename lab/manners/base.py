@@ -80,8 +80,9 @@ class Plane(Protocol):
 class Manner:
     """Something that AWS does and that a kinder EC2 would not.
 
-    `instead` is asked first and may answer in its place; `before` and `after` see each call that changes something,
-    with the control plane's lock held and before the machines follow.
+    `refusal` is asked first, and what it refuses has never been a call: no rule of `lab.faults` counts it. `instead` may
+    answer in its place; `before` and `after` see each call that changes something, with the control plane's lock held
+    and before the machines follow.
 
     Args:
         plane: The control plane.
@@ -100,6 +101,15 @@ class Manner:
 
     def end(self) -> None:
         """It is off from now."""
+
+    def refusal(self, call: Call) -> Answer | None:
+        """The answer to a call that is not looked at any further; None lets it go on."""
+        del call
+        return None
+
+    def lag(self) -> float:
+        """Seconds from now on for which an answer may still not show all that has been done."""
+        return 0.0
 
     def instead(self, call: Call) -> Answer | None:
         """The answer to a call, if this manner gives it; None lets the call go on."""

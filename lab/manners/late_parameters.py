@@ -22,6 +22,8 @@ log = logging.getLogger("lab")
 SECONDS = (1.0, 4.0)
 """How long AWS takes to look at the image; it publishes no figure, and providers wait for up to two minutes."""
 
+LEAST_SECONDS = 0.05
+
 
 class LateImageParameters(Manner):
     """PutParameter of data type aws:ec2:image is answered before it is written, at create and at update.
@@ -39,6 +41,14 @@ class LateImageParameters(Manner):
     def __init__(self, plane: Plane, choice: Choice) -> None:
         super().__init__(plane, choice)
         self._writing: dict[str, list[float]] = {}
+        self._due: list[float] = []
+        """Of all parameters, until they have been written."""
+
+    def lag(self) -> float:
+        """Until the last of them is written; more than nothing while one is being written."""
+        with self.plane.lock:
+            due = list(self._due)
+        return max(max(due) - time.monotonic(), LEAST_SECONDS) if due else 0.0
 
     def instead(self, call: Call) -> Answer | None:
         """Refuse at once what SSM refuses at once; write all else later."""
@@ -54,8 +64,16 @@ class LateImageParameters(Manner):
             due = max([time.monotonic() + self.chance(name).uniform(*SECONDS), *writing])
             body = _with_version(answer[1], len(writing))
             writing.append(due)
-        self.plane.later.at(due, lambda: self._write(call.again(), name))
+            self._due.append(due)
+        self.plane.later.at(due, lambda: self._end(call.again(), name, due))
         return answer[0], body
+
+    def _end(self, call: Call, name: str, due: float) -> None:
+        try:
+            self._write(call, name)
+        finally:
+            with self.plane.lock:
+                self._due.remove(due)
 
     def _tried(self, call: Call, name: str) -> Answer:
         """What moto says of it, with nothing changed."""

@@ -60,6 +60,14 @@ class Manners:
         for manner in self._on:
             manner.begin()
 
+    def refusal(self, call: Call) -> Answer | None:
+        """The answer to a call that one of them refuses before anything else has looked at it."""
+        return next((found for manner in self._of(call) if (found := manner.refusal(call)) is not None), None)
+
+    def lag(self) -> float:
+        """Seconds from now on for which an answer may still not show all that has been done."""
+        return max((manner.lag() for manner in self._on), default=0.0)
+
     def answer(self, call: Call) -> Answer:
         """Answer a call: one of them does, or the control plane as it is."""
         for manner in self._of(call):

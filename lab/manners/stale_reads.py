@@ -87,6 +87,11 @@ class StaleReads(Manner):
             self._pasts.popleft()
         return answer
 
+    def lag(self) -> float:
+        """Until the last change is as old as a read may be."""
+        with self.plane.lock:
+            return max(self._pasts[-1].until + SECONDS - time.monotonic(), 0.0) if self._pasts else 0.0
+
     def instead(self, call: Call) -> Answer | None:
         """Some reads are answered from the past."""
         if call.action not in READS or (

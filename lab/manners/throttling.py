@@ -71,7 +71,7 @@ class Throttling(Manner):
         super().__init__(plane, choice)
         self._buckets: dict[str, Bucket] = {}
 
-    def instead(self, call: Call) -> Answer | None:
+    def refusal(self, call: Call) -> Answer | None:
         """A refusal, if no token is left."""
         if call.caller.service not in {"ec2", "ssm"}:
             return None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -103,3 +104,14 @@ def test_plain_text_the_onlooker_and_a_lab_without_the_manner_write_at_once(
     manners()
     put(ssm, images[1])
     assert value(ssm) == images[1]
+
+
+def test_the_lab_says_when_it_has_written_all(ssm: Any, images: list[str], clock: Clock) -> None:
+    def lag() -> float:
+        found: float = httpx.get(f"{ssm.meta.endpoint_url}/lab-api/lag").json()
+        return found
+
+    put(ssm, images[0])
+    assert late_parameters.SECONDS[0] <= lag() <= late_parameters.SECONDS[1]
+    written(clock)
+    assert lag() == 0.0

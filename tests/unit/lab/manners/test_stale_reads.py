@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -84,6 +85,21 @@ def test_an_image_just_made_is_found_by_its_id_and_its_tags_may_lag(
     clock.advance(stale_reads.SECONDS)
     ec2.create_tags(Resources=[image_id], Tags=[{"Key": "Note", "Value": "new"}])
     assert 0 in seen(tags)
+
+
+def test_the_lab_says_how_long_a_read_may_lag_still(client: Callable[..., Any], clock: Clock) -> None:
+    ssm = client("ssm")
+
+    def lag() -> float:
+        found: float = httpx.get(f"{ssm.meta.endpoint_url}/lab-api/lag").json()
+        return found
+
+    assert lag() == 0.0
+    ssm.put_parameter(Name="/a/b", Value="one", Type="String")
+    clock.advance(0.5)
+    assert lag() == stale_reads.SECONDS - 0.5
+    clock.advance(stale_reads.SECONDS)
+    assert lag() == 0.0
 
 
 def test_a_list_of_parameters_may_be_older_than_a_parameter(client: Callable[..., Any], clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -56,3 +57,16 @@ def test_another_action_and_the_onlooker_have_tokens_of_their_own(
     with pytest.raises(ssm.exceptions.ParameterNotFound):
         ssm.get_parameter(Name="/none")
     assert refusals(client("ssm", environment.ONLOOKER).describe_parameters, 60) == []
+
+
+def test_a_refused_call_does_not_count_for_a_rule(
+    manners: Callable[..., None], client: Callable[..., Any], clock: Clock
+) -> None:
+    """A rule for the Nth call would strike another one, as the refused call is made again."""
+    manners("throttling")
+    ssm = client("ssm")
+    rule = {"action": "*", "kind": "error", "code": "InternalError", "status": 500, "after": 10}
+    httpx.put(f"{ssm.meta.endpoint_url}/lab-api/faults", json=[rule]).raise_for_status()
+    assert refusals(ssm.describe_parameters, 12) == ["ThrottlingException"] * 2
+    clock.advance(1.0)
+    assert refusals(ssm.describe_parameters, 2) == ["InternalError"]
