@@ -80,7 +80,7 @@ class Plane(Protocol):
 class Manner:
     """Something that AWS does and that a kinder EC2 would not.
 
-    `refusal` is asked first, and what it refuses has never been a call: no rule of `lab.faults` counts it. `instead` may
+    `refusal` is asked first, and what it refuses counts for nothing, nor for a rule of `lab.faults`. `instead` may
     answer in its place; `before` and `after` see each call that changes something, with the control plane's lock held
     and before the machines follow.
 

@@ -140,15 +140,16 @@ class Account:
             if tag["Key"] == TAG_CHANNEL
         }
 
-    def take_tag(self, *, but: str | None, fresh: str | None = None) -> None:
+    def take_tag(self, *, but: str | None, fresh: Iterable[str] = ()) -> None:
         """Take the channel's tag from all images but one.
 
         Args:
             but: The image that keeps it.
-            fresh: An image that got it just now, which a list of images may not show yet.
+            fresh: Images that may have got it just now, which a list of images may not show yet.
         """
         having = {image_id for image_id, name in self.tagged().items() if name == self.channel}
-        for image_id in sorted((having | ({fresh} if fresh else set())) - {but}):
+        unseen = set(fresh) - having - {but}
+        for image_id in sorted((having | (self._ours(unseen) if unseen else set())) - {but}):
             self.untag(image_id, self.channel)
 
     def settle(self, wanted: Mapping[str, str], held: Iterable[Held], *, fresh: str | None = None) -> bool:
@@ -192,6 +193,12 @@ class Account:
         """Take the channel's tag away, if it still has that value."""
         self._ec2.delete_tags(Resources=[image_id], Tags=[{"Key": TAG_CHANNEL, "Value": channel}])
         self.log(f"removed {image_id} from channel {channel}")
+
+    def _ours(self, image_ids: Iterable[str]) -> set[str]:
+        """Those of some images that are there and ours: a pointer may name any."""
+        fits = [{"Name": "image-id", "Values": sorted(image_ids)}]
+        answer = self._ec2.describe_images(Owners=["self"], Filters=fits)
+        return {image["ImageId"] for image in answer["Images"]}
 
     def _is_there(self, image_id: str) -> bool:
         """Whether a channel's image still exists: one may have been deregistered under another channel."""

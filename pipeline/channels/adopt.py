@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pipeline import aws
 from pipeline.aws.patience import SHORT
-from pipeline.channels.pointer import Pointer
-from pipeline.channels.standing import ACKNOWLEDGED, describe, label
+from pipeline.channels.pointer import Pointer, look
+from pipeline.channels.standing import ACKNOWLEDGED, Standing, describe, label
 from pipeline.errors import PipelineError
 from pipeline.settings import load
 
@@ -38,7 +38,7 @@ def run(*, stack: str, config_file: Path, version: int) -> PointerVersion:
     with aws.asking(f"label the pointer of channel {channel}", region=region, profile=profile):
         ssm = aws.client("ssm", region=region, profile=profile, patience=SHORT)
         pointer = Pointer(stack, role, channel, ssm=ssm)
-        latest = pointer.standing().latest
+        latest = look(pointer.standing, lambda found: _is_at(found, version)).latest
         if latest is None or latest.version != version:
             raise PipelineError(
                 f"channel {channel} is not at version {version}",
@@ -50,3 +50,7 @@ def run(*, stack: str, config_file: Path, version: int) -> PointerVersion:
             )
         pointer.attach(version, label(stack, ACKNOWLEDGED))
     return latest
+
+
+def _is_at(found: Standing, version: int) -> bool:
+    return found.latest is not None and found.latest.version == version

@@ -67,7 +67,7 @@ def _wait(account: Account, plan: plans.Held) -> Standing:
         written = {entry.image_id for entry in found.since(seen)}
         # Of two writes this one may be the last: what the channel will hold is known once it is there.
         if written - {plan.image_id} and (plan.image_id in written or late):
-            account.take_tag(but=found.image_id)
+            account.take_tag(but=found.image_id, fresh=written)
             raise _somebody_elses(found, seen, plan.image_id)
         # A version with the promotion's label was seen by this step before: it runs again because of another write.
         new = written and found.word != plan.claim["label"]

@@ -64,7 +64,7 @@ def _still_there(account: Account, image_id: str) -> Standing:
     found = look(account.pointer.standing, lambda found: found.image_id == image_id)
     if found.image_id == image_id:
         return found
-    account.take_tag(but=found.image_id, fresh=image_id)
+    account.take_tag(but=found.image_id, fresh=[image_id])
     raise PipelineError(
         f"somebody else has moved channel {account.channel} while this promotion was running",
         allowed=image_id,

@@ -1,6 +1,7 @@
 """A channel is moved only from where its stack left it, and its tag goes first."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import botocore.client
@@ -132,13 +133,33 @@ def test_without_a_state(account: Aws) -> None:
     assert "version 1" in refused(account.image("new"))
 
 
-def test_what_a_person_has_confirmed(account: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    other, new = account.image("other"), account.image("new")
-    account.point("prod", other, label=YS)
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A stack file of the channel."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text(
         f"config:\n  aws:region: {REGION}\n  golden-image:channel: prod\n  golden-image:from: candidate\n"
     )
+    return file
+
+
+def test_a_read_that_does_not_show_yet_what_a_person_has_seen(
+    account: Aws, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    account.point("prod", account.image("old"), label=MINE)
+    earlier = pointer.Pointer("prod", "web", "prod", ssm=account.ssm).standing()
+    other = account.image("other")
+    account.point("prod", other, label=YS)
+    real = pointer.Pointer.standing
+    answers = iter([earlier, earlier])
+    monkeypatch.setattr(pointer.Pointer, "standing", lambda self: next(answers, None) or real(self))
+    assert adopt.run(stack="prod", config_file=file, version=2).image_id == other
+    assert label("prod", "acknowledged") in account.labels()[2]
+
+
+def test_what_a_person_has_confirmed(account: Aws, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    other, new = account.image("other"), account.image("new")
+    account.point("prod", other, label=YS)
     with pytest.raises(PipelineError, match="channel prod is not at version 2"):
         adopt.run(stack="prod", config_file=file, version=2)
     assert adopt.run(stack="prod", config_file=file, version=1).image_id == other

@@ -153,6 +153,30 @@ def test_somebody_elses_is_there_while_this_one_is_still_being_written(
     assert account.channel(theirs) is None
 
 
+def test_somebody_elses_tag_that_a_list_does_not_show_yet(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Theirs has been promoted to the end a moment ago; what a hand wrote last is no image of ours."""
+    old, mine, theirs = account.image("old"), account.image("mine"), account.image("theirs", "prod")
+    account.point("prod", old)
+    claim = claimed(account)
+    for image in (theirs, "ami-00000000000000000", mine):
+        account.point("prod", image)
+    monkeypatch.setattr(Account, "tagged", lambda self: {})
+    taken: list[str] = []
+    real = Account.untag
+
+    def untag(self: Account, image_id: str, channel: str) -> None:
+        taken.append(image_id)
+        real(self, image_id, channel)
+
+    monkeypatch.setattr(Account, "untag", untag)
+    with pytest.raises(PipelineError, match="two promotions into channel prod at once"):
+        run(mine, claim)
+    assert account.channel(theirs) is None
+    assert taken == [theirs]
+
+
 def test_somebody_elses_is_there_and_this_one_is_never_written(
     account: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
