@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline import record
+from pipeline.channels.pointer import LAG_SECONDS
 from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_KEEP, TAG_MANAGED_BY
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.aws.account import Account
     from pipeline.model import Image, PointerVersion, Snapshot
 
+NEEDED_JUST_NOW = "needed a moment ago"
 SNAPSHOT_IN_USE = "InvalidSnapshot.InUse"
 
 
@@ -42,7 +45,7 @@ class Inventory:
     Attributes:
         images: All of our images.
         histories: Pointer name to its record, newest first: SSM's versions, and before those what images' tags say.
-        used: Image id to what uses it: machines and launch template versions.
+        used: Image id to what uses it: channels, machines and launch template versions.
         snapshots: Our snapshots that Packer made.
         now: The time of the reading, in UTC.
     """
@@ -188,6 +191,26 @@ def carry_out(account: Account, decided: Plan, *, cap: int) -> Removal:
     return done
 
 
+def confirmed(account: Account, first: Plan, limits: Limits) -> Plan:
+    """Read and decide once more, after as long as a read may lag: only what both decisions let go may go.
+
+    What was promoted, launched or tagged with Keep just before the first reading may not show in it.
+
+    Raises:
+        PipelineError: AWS could not be asked.
+    """
+    if not (first.images or first.snapshots):
+        return first
+    time.sleep(LAG_SECONDS)
+    second = plan(read(account, datetime.now(UTC)), limits)
+    free = {image.id for image in first.images} | {snapshot.id for snapshot in first.snapshots}
+    return Plan(
+        {**second.kept, **{image.id: NEEDED_JUST_NOW for image in second.images if image.id not in free}},
+        [image for image in second.images if image.id in free],
+        [snapshot for snapshot in second.snapshots if snapshot.id in free],
+    )
+
+
 def read(account: Account, now: datetime) -> Inventory:
     """Read all that the decision rests on.
 
@@ -195,12 +218,13 @@ def read(account: Account, now: datetime) -> Inventory:
         PipelineError: AWS could not be asked.
     """
     images = account.images.ours()
-    pointers = list(account.channels.pointers())
+    pointers = account.channels.pointers()
     held = record.held_in(images, pointers)
     return Inventory(
         images=images,
         histories={name: record.union(account.channels.history_of(name), held[name]) for name in pointers},
-        used=account.machines.used_images(),
+        # A history may lag behind the list of pointers.
+        used={**{image_id: name for name, image_id in pointers.items()}, **account.machines.used_images()},
         snapshots=account.images.snapshots(),
         now=now,
     )

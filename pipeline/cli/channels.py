@@ -169,6 +169,8 @@ def retire(
     account = account_of(region, profile)
     limits = command.Limits(history=history, age=timedelta(days=days), settled=timedelta(days=settled_days))
     decided = command.plan(command.read(account, datetime.now(UTC)), limits)
+    if yes:
+        decided = command.confirmed(account, decided, limits)
     done = command.carry_out(account, decided, cap=cap) if yes else None
     if as_json:
         going = [image.id for image in decided.images]

@@ -25,6 +25,11 @@ NOW = datetime(2026, 6, 30, tzinfo=UTC)
 MADE = {"ManagedBy": "packer", "BakeKey": "k"}
 
 
+@pytest.fixture(autouse=True)
+def _no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retire, "LAG_SECONDS", 0)
+
+
 def image(image_id: str, days: int = 100, **tags: str) -> Image:
     return making.image(
         image_id,
@@ -230,6 +235,58 @@ def test_fifty_images(aws: None) -> None:
     assert account.there() == keep
     left = {one["SnapshotId"] for one in account.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
     assert account.snapshots() <= left
+
+
+def lagging(monkeypatch: pytest.MonkeyPatch, operation: str, answer: Any, *, times: int = 1) -> None:
+    """Let an operation's first answers be what it answered once."""
+    original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+    left = [times]
+
+    def call(self: Any, name: str, arguments: Any) -> Any:
+        if name == operation and left[0]:
+            left[0] -= 1
+            return copy.deepcopy(answer)
+        return original(self, name, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+
+
+def test_what_came_to_be_needed_just_before_stays_though_the_first_reads_lag(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Ec2(4)
+    promoted, kept, *rest = account.images
+    account.ssm.put_parameter(Name="/golden-image/web/dev", Value=rest[0], Type="String")
+    pointers = account.ssm.get_parameters_by_path(Path="/golden-image", Recursive=True)
+    images = account.ec2.describe_images(Owners=["self"])
+    account.ssm.put_parameter(Name="/golden-image/web/prod", Value=promoted, Type="String")
+    account.ec2.create_tags(Resources=[kept], Tags=[{"Key": "Keep", "Value": ""}])
+    lagging(monkeypatch, "GetParametersByPath", pointers)
+    lagging(monkeypatch, "DescribeImages", images)
+    found = json.loads(retire_all("--yes", "--json").stdout)
+    assert found["retire"] == rest[1:]
+    assert account.there() == {promoted, kept, rest[0]}
+
+
+def test_what_only_the_second_reads_let_go_stays(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Ec2(3)
+    left, free, held = account.images
+    account.ssm.put_parameter(Name="/golden-image/web/dev", Value=held, Type="String")
+    account.ec2.create_tags(Resources=[left], Tags=[{"Key": "Keep", "Value": ""}])
+    images = account.ec2.describe_images(Owners=["self"])
+    account.ec2.delete_tags(Resources=[left], Tags=[{"Key": "Keep"}])
+    lagging(monkeypatch, "DescribeImages", images)
+    found = json.loads(retire_all("--yes", "--json").stdout)
+    assert found["kept"][left] == "needed a moment ago"
+    assert found["retire"] == [free]
+    assert account.there() == {left, held}
+
+
+def test_a_channels_image_stays_though_its_history_lags(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Ec2(2)
+    account.ssm.put_parameter(Name="/golden-image/web/prod", Value=account.images[0], Type="String")
+    lagging(monkeypatch, "GetParameterHistory", {"Parameters": []}, times=2)
+    assert json.loads(retire_all("--yes", "--json").stdout)["retire"] == account.images[1:]
 
 
 def test_one_image_that_ec2_keeps_does_not_keep_the_others(aws: None, guarded: None) -> None:
