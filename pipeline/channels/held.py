@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import plans
 from pipeline.channels.account import Account
-from pipeline.channels.standing import Seen, Standing, describe
+from pipeline.channels.standing import Seen, Standing, describe, label
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wait(account: Account, plan: plans.Held) -> Standing:
     seen = Seen.of(plan.claim)
+    mine = label(account.pointer.stack, str(plan.claim["label"]))
     start = time.monotonic()
     while True:
         found = account.pointer.standing()
@@ -70,7 +71,7 @@ def _wait(account: Account, plan: plans.Held) -> Standing:
             account.take_tag(but=found.image_id, fresh=written)
             raise _somebody_elses(found, seen, plan.image_id)
         # A version with the promotion's label was seen by this step before: it runs again because of another write.
-        new = written and found.word != plan.claim["label"]
+        new = written and mine not in found.record[0].labels
         shown = (new or waited >= QUIET_SECONDS) and found.seen.version >= plan.pointer_version
         if found.image_id == plan.image_id == account.pointer.image_id() and (shown or late):
             return found

@@ -89,9 +89,20 @@ class Standing:
 
     @property
     def word(self) -> str | None:
-        """The word of the label that a stack of this name left on the latest version, or None."""
-        words = self._words(self.record[:1]) - {ACKNOWLEDGED}
-        return min(words, default=None)
+        """The word of the label that a stack of this name left on the latest version, or None.
+
+        A write whose answer was lost is made again by the provider, and SSM writes both late: the second one may come
+        after the label. It has the same image and, in its description, the same word.
+        """
+        for number, entry in enumerate(self.record):
+            latest = self.record[0]
+            word = min(self._words([entry]) - {ACKNOWLEDGED}, default=None)
+            same = (entry.image_id, entry.description) == (latest.image_id, latest.description)
+            if word is not None and (number == 0 or (same and latest.description.endswith(f" ({word})"))):
+                return word
+            if not same or any(name.startswith(LABELS) for name in entry.labels):
+                break
+        return None
 
     @property
     def acknowledged(self) -> bool:

@@ -1,5 +1,6 @@
 """Whether a channel stands where its stack left it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,26 @@ def test_a_version_labelled_by_this_stack() -> None:
     found = standing("a", ("b", MINE))
     assert (found.word, found.moved) == ("0a1b2c3d", False)
     assert found.refusal("c") is None
+
+
+def test_a_write_that_came_twice_as_its_answer_was_lost() -> None:
+    """The second one after the label."""
+    mine, again = (
+        replace(version(number, "b", *labels), description="d (0a1b2c3d)")
+        for number, labels in ((2, [MINE]), (3, []))
+    )
+    found = standing(("a", EARLIER), mine, again)
+    assert (found.word, found.moved) == ("0a1b2c3d", False)
+    assert found.may_replace("c", claimed(standing("a"), "b"))
+    others: tuple[PointerVersion, ...] = (
+        replace(again, image_id="c"),
+        replace(again, description="d (8c9d0e1f)"),
+        replace(again, labels=(YS,)),
+    )
+    for other in others:
+        assert standing("a", mine, other).moved
+    assert standing("a", mine, replace(again, version=3, image_id="c"), replace(again, version=4)).moved
+    assert standing("a", ("b", MINE), "b").moved, "no word: nothing says whose it is"
 
 
 @pytest.mark.parametrize("stack", ["pro", "prod.x", "dev"])
