@@ -90,7 +90,7 @@ def leave(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     plan = plans.Leave.from_json(given)
     account = Account.of(plan)
-    found = account.pointer.standing()
+    found = look(account.pointer.standing, lambda found: not found.moved)
     if plan.stack and found.moved:
         latest = found.record[0]
         raise PipelineError(

@@ -229,6 +229,21 @@ def test_a_channel_that_somebody_else_has_moved_is_not_removed(account: Aws) -> 
     assert account.channel(theirs) is None
 
 
+def test_a_removal_whose_read_does_not_show_the_label_yet(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = account.image("image", "prod")
+    account.point("prod", account.image("earlier"), "candidate", label=label("prod", "4e5f6a7b"))
+    account.point("prod", image, "candidate")
+    real = pointer.Pointer.standing
+    found = pointer.Pointer("prod", "web", "prod", ssm=account.ssm)
+    answers = iter([found.standing()] * 2)
+    found.attach(2, label("prod", "0a1b2c3d"))
+    monkeypatch.setattr(pointer.Pointer, "standing", lambda self: next(answers, None) or real(self))
+    settle.leave(plan("prod", image))
+    assert account.channel(image) is None
+
+
 def test_a_plan_of_a_project_that_left_no_labels(account: Aws) -> None:
     """What a state has that was never updated since."""
     image = account.image("image", "prod")
