@@ -1,8 +1,8 @@
 """Runs on a machine, as root: the small files that could be this machine's identity, and that no package owns.
 
-Handed to the machine's own Python (3.6 or later) after `collector`. Prints a list as JSON: path, why the file counts as
-an identity, hash of its content. The content itself stays on the machine. ROOT is a folder to look at instead of /, for
-tests.
+Handed to the machine's own Python (3.6 or later) by `onmachine`, with `disk`. Prints a list as JSON: path, why the
+file counts as an identity, hash of its content. The content itself stays on the machine. ROOT is a folder to look at
+instead of /, for tests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import re
 import sys
 
-from pipeline.validation.collector import Owned, regular_files
+from pipeline.validation.disk import Owned, regular_files
 
 LARGEST = 16384
 SHORTEST_WORD = 7  # of the builder's name or ids

@@ -6,13 +6,12 @@ Looked at is every file of its disk that no package owns as it brought it (`coll
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import gitleaks, secretscan
 from pipeline.errors import PipelineError
 from pipeline.secretscan import Finding
-from pipeline.validation import structure
+from pipeline.validation import onmachine, structure
 from pipeline.validation.clones import say
 from pipeline.validation.machinefiles import NPM, Batch, Batches
 from pipeline.validation.results import FAILED, PASSED, CheckResult
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from pipeline.validation.machinefiles import MachineFile
 
 CHECK = "secrets"
-COLLECTOR = Path(__file__).with_name("collector.py")
-COMMAND = "sudo $(command -v python3 || echo /usr/libexec/platform-python) -I -"
-"""The machine's own Python; on a Red Hat system without `python3`, the one that dnf runs with."""
 
 LONGEST_LOOKED_AT = 1 << 20
 """Of a file that a rule by name reads: in bytes."""
@@ -61,7 +57,9 @@ def check(
 
     batches = Batches(scan.look, progress)
     try:
-        with access.stream(clone.address, COMMAND, stdin=COLLECTOR.read_bytes(), deadline=deadline) as chunks:
+        with access.stream(
+            clone.address, onmachine.COMMAND, stdin=onmachine.program("collector"), deadline=deadline
+        ) as chunks:
             totals = batches.run(chunks)
     except TimeoutError:
         raise PipelineError(

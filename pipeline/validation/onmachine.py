@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ COMMAND = "sudo $(command -v python3 || echo /usr/libexec/platform-python) -I -"
 """On a Red Hat system without `python3`, the one that dnf runs with."""
 
 FOLDER = Path(__file__).parent
+IMPORT = re.compile(r"^from pipeline\.validation\.(\w+) import ", re.MULTILINE)
 
 BOOT = """\
 import sys, types
@@ -32,10 +36,47 @@ exec(compile({main!r}, {name!r}, "exec"), {{"__name__": "__main__"}})
 """Lets a module import others of this package, as it does here."""
 
 
-def program(name: str, *needs: str) -> bytes:
-    """What the machine's Python reads: a module of this package, after those that it imports."""
-    modules = [(need, (FOLDER / f"{need}.py").read_text()) for need in needs]
-    return BOOT.format(modules=modules, main=(FOLDER / f"{name}.py").read_text(), name=name).encode()
+def program(name: str) -> bytes:
+    """What the machine's Python reads: a module of this package, after those of it that it imports."""
+    *needs, main = _with_needs(name)
+    modules = [(need, _without_annotations((FOLDER / f"{need}.py").read_text())) for need in needs]
+    text = _without_annotations((FOLDER / f"{main}.py").read_text())
+    return BOOT.format(modules=modules, main=text, name=name).encode()
+
+
+def _with_needs(name: str) -> list[str]:
+    """A module and what it imports of this package, each after what it needs itself."""
+    order: list[str] = []
+    for need in IMPORT.findall((FOLDER / f"{name}.py").read_text()):
+        order += [one for one in _with_needs(need) if one not in order]
+    return [*order, name]
+
+
+def _without_annotations(text: str) -> str:
+    """A module's text without what Python 3.6 does not take: annotations that are not evaluated came with 3.7."""
+    lines = [line.encode() for line in text.splitlines(keepends=True)]
+    starts = list(itertools.accumulate(map(len, lines), initial=0))
+    content = b"".join(lines)
+
+    def place(line: int | None, column: int | None) -> int:
+        return starts[(line or 1) - 1] + (column or 0)
+
+    cuts = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.arg) and node.annotation:
+            start = place(node.lineno, node.col_offset) + len(node.arg.encode())
+            cuts.append((start, place(node.annotation.end_lineno, node.annotation.end_col_offset)))
+        elif isinstance(node, ast.FunctionDef) and node.returns:
+            start = content.rindex(b"->", 0, place(node.returns.lineno, node.returns.col_offset))
+            cuts.append((start, place(node.returns.end_lineno, node.returns.end_col_offset)))
+        elif isinstance(node, ast.AnnAssign):
+            start = place(node.target.end_lineno, node.target.end_col_offset)
+            cuts.append((start, place(node.annotation.end_lineno, node.annotation.end_col_offset)))
+        elif isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            cuts.append((place(node.lineno, 0), place(node.end_lineno, node.end_col_offset)))
+    for start, end in sorted(cuts, reverse=True):
+        content = content[:start] + content[end:]
+    return content.decode()
 
 
 def ask(clone: Clone, source: bytes, *, access: Access, deadline: Deadline, purpose: str) -> Any:

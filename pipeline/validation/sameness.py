@@ -63,7 +63,7 @@ def files(
     Raises:
         PipelineError: A machine could not be asked.
     """
-    source = onmachine.program("identity_probe", "collector")
+    source = onmachine.program("identity_probe")
 
     def ask(clone: Clone) -> Any:
         return onmachine.ask(clone, source, access=access, deadline=deadline, purpose="read the ids")

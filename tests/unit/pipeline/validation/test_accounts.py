@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.validation import accounts, accounts_probe, onmachine
+from pipeline.validation import accounts, accounts_probe, onmachine, sshd_probe
 from pipeline.validation.clones import Clone
 from pipeline.validation.results import FAILED, PASSED, SKIPPED
 
@@ -172,7 +172,7 @@ def test_options_of_a_daemon_that_runs() -> None:
         "sshd: /usr/sbin/sshd -D -f /opt/sshd_config -oPort=2222 -o AuthorizedKeysCommand /usr/bin/x %u %f "
         "-o AuthorizedKeysCommandUser eic [listener] 0 of 10-100 startups"
     )
-    assert accounts_probe.options(title) == [
+    assert sshd_probe.options(title) == [
         "-f", "/opt/sshd_config", "-o", "Port=2222", "-o", "AuthorizedKeysCommand /usr/bin/x %u %f",
         "-o", "AuthorizedKeysCommandUser eic",
     ]  # fmt: skip
@@ -183,8 +183,8 @@ def test_places_of_match_blocks() -> None:
         "Match User ann", "Match Address !10.1.0.0/16,10.0.0.0/8 User *", "match host *.corp LocalPort 2222",
         "Match all # address 1.2.3.4",
     ]  # fmt: skip
-    places = accounts_probe.places(text)
-    assert places[0] == accounts_probe.ELSEWHERE
+    places = sshd_probe.places(text)
+    assert places[0] == sshd_probe.ELSEWHERE
     assert [(place["addr"], place["host"], place["lport"]) for place in places[1:]] == [
         ("10.0.0.1", "10.0.0.1", "22"), ("203.0.113.9", "1.corp", "2222"),
     ]  # fmt: skip

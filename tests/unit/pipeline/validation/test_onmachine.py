@@ -42,14 +42,14 @@ def test_what_it_prints_comes_back() -> None:
 
 
 def test_a_module_finds_what_it_imports_and_nothing_else_of_ours() -> None:
-    source = onmachine.program("identity_probe", "collector").decode()
+    source = onmachine.program("identity_probe").decode()
     end = "\nimport json, sys; print(json.dumps(sorted(one for one in sys.modules if 'pipeline' in one)))"
     lines = source.splitlines()
     assert lines[-1].startswith("exec(compile("), "the module itself comes last"
     assert ask(("\n".join(lines[:-1]) + end).encode()) == [
         "pipeline",
         "pipeline.validation",
-        "pipeline.validation.collector",
+        "pipeline.validation.disk",
     ]
 
 

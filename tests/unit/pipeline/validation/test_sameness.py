@@ -78,7 +78,7 @@ def probe(root: Path, files: dict[str, bytes]) -> Any:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     done = subprocess.run(
-        [sys.executable, "-I", "-"], input=onmachine.program("identity_probe", "collector"), capture_output=True,
+        [sys.executable, "-I", "-"], input=onmachine.program("identity_probe"), capture_output=True,
         check=True, env={"PATH": os.environ["PATH"], "ROOT": str(root)},
     )  # fmt: skip
     assert ID.encode() not in done.stdout, "the content stays on the machine"
