@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import re
 import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlencode
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from lab import account, faults, moto_gaps
-from lab import settings as lab_settings
+from lab import account, faults, moto_gaps, requests
 from lab.calls import Caller, CallLog
 from lab.dataplane import DataPlane
 from lab.errors import LabError
@@ -79,12 +76,12 @@ class ControlPlane:
             return [b"not a part of AWS\n"]
         if environ.get("PATH_INFO", "").startswith(LAB_API):
             return self._lab_api(environ, start_response)
-        form = _read_form(environ)
+        form = requests.read_form(environ)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         call = Call(
             caller=Caller.of(environ),
             action=(form.get("Action") or target.split(".")[-1:] or [""])[0],
-            arguments=_read_arguments(environ, form, target),
+            arguments=requests.read_arguments(environ, form, target),
             form=form,
             environ=environ,
             json_protocol=bool(target),
@@ -136,7 +133,7 @@ class ControlPlane:
     def ask(self, call: Call) -> Answer:
         """What moto answers; neither the machines nor the kept state follow."""
         if call.action == "RunInstances":
-            _default_subnet(call.environ, call.form)
+            requests.default_subnet(call.environ, call.form)
         answer: list[Any] = []
         with self.lock:
             # The body is taken while the lock is held: moto renders it from live objects.
@@ -178,7 +175,7 @@ class ControlPlane:
         try:
             match environ["REQUEST_METHOD"]:
                 case "PUT":
-                    found = self._put(name, _read_json(environ))
+                    found = self._put(name, requests.read_json(environ))
                 case "DELETE":
                     found = self._delete(name)
                 case _:
@@ -236,20 +233,6 @@ class _NoSuchCallError(Exception):
     """The lab has no such call of its own."""
 
 
-def _read_json(environ: dict[str, Any]) -> Any:
-    return json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-
-
-def _read_arguments(environ: dict[str, Any], form: dict[str, list[str]], target: str) -> dict[str, Any]:
-    """A call's arguments, in either protocol; the body stays readable for moto."""
-    if not target:
-        return {name: values[0] for name, values in form.items()}
-    body = environ["wsgi.input"].read()
-    environ["wsgi.input"] = io.BytesIO(body)
-    found: dict[str, Any] = json.loads(body)
-    return found
-
-
 def _denied(told: str, service: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
     """As EC2, the JSON services and the other query services say it."""
     if json_protocol:
@@ -270,27 +253,3 @@ def _internal_error(action: str, *, json_protocol: bool) -> tuple[list[Any], lis
         f"<Message>{text}</Message></Error></Errors><RequestID>lab</RequestID></Response>"
     ).encode()
     return ["500 Internal Server Error", [("Content-Type", "text/xml")]], [body]
-
-
-def _read_form(environ: dict[str, Any]) -> dict[str, list[str]]:
-    """The form fields of a query-protocol request; the body stays readable for moto."""
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    body = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = io.BytesIO(body)
-    if "x-www-form-urlencoded" not in environ.get("CONTENT_TYPE", ""):
-        return {}
-    return parse_qs(body.decode(), keep_blank_values=True)
-
-
-def _default_subnet(environ: dict[str, Any], form: dict[str, list[str]]) -> None:
-    """Launch in the default subnet when the call names none.
-
-    EC2 does so; moto would invent an address in 10.0.0.0/8 that belongs to no machine.
-    """
-    if any(name == "SubnetId" or name.endswith((".SubnetId", ".NetworkInterfaceId")) for name in form):
-        return
-    interfaces = any(name.startswith("NetworkInterface.") for name in form)
-    form["NetworkInterface.1.SubnetId" if interfaces else "SubnetId"] = [lab_settings.SUBNET_ID]
-    body = urlencode(form, doseq=True).encode()
-    environ["wsgi.input"] = io.BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))

@@ -117,6 +117,7 @@ TESTED_ELSEWHERE = {
     "lab/manners/*": "manners/test_small_ones.py, test_choice.py and tests/e2e/test_manners.py",
     "lab/plugins/*": "an engine asks them; all end-to-end tests, tests/e2e/test_channels.py before all",
     "lab/redhat_like": "builds a system; tests/e2e/test_redhat_like.py",
+    "lab/requests": "test_controlplane.py asks as clients do",
     "lab/reserved": "tests/e2e/test_lab.py",
     "lab/server": "the process of all end-to-end tests; test_lab.py",
     "lab/workbench": "the harness of the end-to-end tests",
