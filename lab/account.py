@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import dill
 from moto.autoscaling.models import autoscaling_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
+from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.ssm.models import ParameterDict, ssm_backends
 from moto.sts.models import sts_backends
@@ -36,6 +38,8 @@ SERVICES: dict[str, Any] = {
     "sts": sts_backends,
     "iam": iam_backends,
     "autoscaling": autoscaling_backends,
+    "elbv2": elbv2_backends,
+    "cloudwatch": cloudwatch_backends,
 }
 
 CROWD = "crowd"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from lab import account, faults, moto_gaps, requests
+from lab.autoscaling.engine import Engine
 from lab.calls import Caller, CallLog
 from lab.dataplane import DataPlane
 from lab.errors import LabError
@@ -58,9 +59,11 @@ class ControlPlane:
         self.machines = DataPlane(settings, store, control=lambda: self.lock, changed=self.save)
         moto_gaps.fill(self.machines.console)
         self.manners = Manners(self, settings.manners_file)
+        self.groups = Engine(self, settings.state_dir)
 
     def finish(self) -> None:
-        """Carry out what has been answered and not yet done."""
+        """Carry out what has been answered and not yet done; groups and refreshes wait for the next start."""
+        self.groups.finish()
         self.later.finish()
         self.save()
 
@@ -161,8 +164,15 @@ class ControlPlane:
             log.exception("the machines could not follow %s", call.action)
             answer, body = _internal_error(call.action, json_protocol=call.json_protocol)
         self.save()
+        self.groups.wake()
         log.info("%s -> %s", call.action or call.environ.get("PATH_INFO"), answer[0])
         return answer, body
+
+    def as_itself(self, call: Call) -> Answer:
+        """Carry a call out that AWS itself makes: no permissions, no limits, but faults."""
+        fault = self.faults.strike(call.action, call.caller.key)
+        answer = self.carry_out(call) if fault is None else self._struck(call, fault)
+        return answer or _internal_error(call.action, json_protocol=call.json_protocol)
 
     def _tags_of(self, resource_id: str) -> dict[str, str]:
         with self.lock:
@@ -195,7 +205,7 @@ class ControlPlane:
         return {}
 
     def _shown(self, name: str) -> Any:
-        """GET calls, the faults' actions struck so far, manners, lag."""
+        """GET calls, the faults' actions struck so far, manners, lag, time."""
         match name:
             case "calls":
                 return self.calls.rows()
@@ -205,11 +215,13 @@ class ControlPlane:
                 return asdict(self.manners.choice)
             case "lag":
                 return self.manners.lag()
+            case "time":
+                return self.groups.time()
             case _:
                 raise _NoSuchCallError
 
     def _put(self, name: str, body: Any) -> Any:
-        """PUT permissions, faults, manners, crowd, redhat."""
+        """PUT permissions, faults, manners, crowd, redhat, time (of groups and their refreshes)."""
         match name:
             case "permissions":
                 self.permissions.set(body)
@@ -220,6 +232,8 @@ class ControlPlane:
             case "crowd":
                 with self.lock:
                     account.crowd(**body)
+            case "time":
+                return self.groups.set_time(**body)
             case "redhat":
                 image_id = account.offer_redhat(self.machines, **body)
                 self.save()

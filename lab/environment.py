@@ -20,6 +20,9 @@ KEY = "lab"
 ONLOOKER = "onlooker"
 """The access key id of whoever looks at the account as it is, and acts at once: no manner touches such a call."""
 
+AUTO_SCALING = "autoscaling"
+"""The access key id of Auto Scaling itself, which launches and terminates for its groups."""
+
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "lab"}
 """moto takes any; these are not secret, and no real ones must be used against the lab."""
 

@@ -9,9 +9,16 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Kind = Literal["error", "throttled", "html", "cut", "lost", "ignored", "hold", "dropped", "kept"]
+Kind = Literal[
+    "error", "throttled", "html", "cut", "lost", "ignored", "hold", "dropped", "kept", "no-capacity"
+]
 ANY = "*"
 """As an action: every call of AWS's API."""
+
+NO_CAPACITY = (
+    "We currently do not have sufficient capacity of the instance type in the Availability Zone you requested. Our "
+    "system will be working on provisioning additional capacity."
+)
 
 HOLD_SECONDS = 120.0
 """How long a held call waits at the most for its rule to be taken away."""
@@ -29,6 +36,8 @@ class Fault:
             ``ignored``: answered as if done, as SSM does with an image id that it rejects afterwards.
             ``hold``: waits until the rule is taken away, then goes on as ever. ``dropped``: waits likewise, then the
             connection breaks and nothing is done. ``kept``: done at once, but the answer waits likewise.
+            ``no-capacity``: EC2 has no such machine free at the moment (InsufficientInstanceCapacity); for the launches
+            of groups alone with the key of `environment.AUTO_SCALING`.
         times: How many calls it strikes.
         after: How many calls of the action it lets pass first.
         key: Access key id of the callers that it counts and strikes; all if empty.
@@ -107,6 +116,9 @@ def refusal(fault: Fault, action: str, *, json_protocol: bool) -> tuple[list[Any
     if fault.kind == "html":
         page = f"<!DOCTYPE html><html><head><meta charset=utf-8></head><body>{text}<br></body></html>"
         return ["200 OK", [("Content-Type", "text/html")]], [page.encode()]
+    if fault.kind == "no-capacity":
+        # EC2 API reference, error codes of the server.
+        return error("InsufficientInstanceCapacity", NO_CAPACITY, status=500, json_protocol=json_protocol)
     if fault.kind == "throttled":
         # EC2's code and status, then those of services that speak JSON.
         code, status = ("ThrottlingException", 400) if json_protocol else ("RequestLimitExceeded", 503)

@@ -68,6 +68,7 @@ def serve(settings: LabSettings, keeper_pipe: int, ready_pipe: int) -> None:
     control.machines.clear()
     control.machines.reconcile()
     control.save()
+    control.groups.resume()
     server = make_server("127.0.0.1", settings.port, control, threaded=True)
 
     def end(_signal: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,184 @@
+"""What moto's groups do by themselves and the lab's do in `engine`, and what of the API moto does not refuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult, EmptyResult
+
+from lab.autoscaling.members import Member, book
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POLICY = "instance_maintenance_policy"
+EXTRAS = {"DefaultInstanceWarmup": "default_instance_warmup", "InstanceMaintenancePolicy": POLICY}
+"""Settings of a group that moto drops, and the attribute from which it answers them."""
+
+DELETING = "Delete in progress"
+
+
+def fill() -> None:
+    """Replace these parts of moto, for this process; a second time does nothing."""
+    if hasattr(AutoScalingBackend, "lab_filled"):
+        return
+    parts: tuple[tuple[Any, str, Any], ...] = (
+        (AutoScalingBackend, "lab_filled", True),
+        (FakeAutoScalingGroup, "set_desired_capacity", _set_desired_capacity),
+        (FakeAutoScalingGroup, "update", _update(FakeAutoScalingGroup.update)),
+        (AutoScalingBackend, "notify_terminate_instances", _leave_it),
+        (AutoScalingBackend, "update_attached_target_groups", _leave_it),
+        (AutoScalingResponse, "create_auto_scaling_group", _create(AutoScalingResponse)),
+        (AutoScalingResponse, "update_auto_scaling_group", _settings(AutoScalingResponse)),
+        (AutoScalingResponse, "delete_auto_scaling_group", _delete),
+        (AutoScalingResponse, "set_desired_capacity", _set_desired(AutoScalingResponse.set_desired_capacity)),
+        (AutoScalingResponse, "describe_scaling_activities", _describe_activities),
+    )
+    for owner, name, value in parts:
+        setattr(owner, name, value)
+
+
+def existing(self: AutoScalingResponse) -> FakeAutoScalingGroup:
+    """The group that a call names.
+
+    Raises:
+        ValidationError: There is none.
+    """
+    name = self._get_param("AutoScalingGroupName")
+    group = self.autoscaling_backend.autoscaling_groups.get(name)
+    if group is None:
+        raise ValidationError("AutoScalingGroup name not found - null")
+    return group
+
+
+def _leave_it(*_: Any, **__: Any) -> None:
+    """The engine sees it, and does it."""
+
+
+def _set_desired_capacity(self: FakeAutoScalingGroup, new_capacity: int | None) -> None:
+    """Moto launches and terminates here, in no time."""
+    self.desired_capacity = self.min_size if new_capacity is None else new_capacity
+
+
+def _update(of_moto: Callable[..., None]) -> Callable[..., None]:
+    """A desired capacity that is not given is moved into the new bounds (API reference, UpdateAutoScalingGroup)."""
+
+    def update(self: FakeAutoScalingGroup, *arguments: Any, **named: Any) -> None:
+        before = self.desired_capacity or 0
+        asked = named.get("desired_capacity")
+        of_moto(self, *arguments, **named)
+        wanted = before if asked is None else asked
+        inside = min(max(wanted, self.min_size or 0), self.max_size or 0)
+        if asked is not None and inside != asked:
+            raise _out_of_bounds(asked, self)
+        self.desired_capacity = inside
+
+    return update
+
+
+def _out_of_bounds(asked: int, group: FakeAutoScalingGroup) -> ValidationError:
+    side, size = (
+        ("above max", group.max_size) if asked > (group.max_size or 0) else ("below min", group.min_size)
+    )
+    return ValidationError(
+        f"New SetDesiredCapacity value {asked} is {side} value {size} for the AutoScalingGroup."
+    )
+
+
+def _set_desired(of_moto: Callable[..., Any]) -> Callable[..., Any]:
+    def set_desired_capacity(self: AutoScalingResponse) -> Any:
+        group = existing(self)
+        asked = int(self._get_param("DesiredCapacity"))
+        if not (group.min_size or 0) <= asked <= (group.max_size or 0):
+            raise _out_of_bounds(asked, group)
+        return of_moto(self)
+
+    return set_desired_capacity
+
+
+def _keep_extras(self: AutoScalingResponse) -> None:
+    group = existing(self)
+    for name, attribute in EXTRAS.items():
+        value = self._get_param(name)
+        if value is not None:
+            setattr(group, attribute, value)
+
+
+def _create(responses: type[AutoScalingResponse]) -> Callable[..., Any]:
+    of_moto: Callable[..., Any] = responses.create_auto_scaling_group
+
+    def create_auto_scaling_group(self: AutoScalingResponse) -> Any:
+        name = self._get_param("AutoScalingGroupName")
+        if name in self.autoscaling_backend.autoscaling_groups:
+            raise AlreadyExistsError(name)
+        answer = of_moto(self)
+        _keep_extras(self)
+        # "Its default value is 0 seconds when you create an Auto Scaling group using the AWS CLI or an SDK" (user
+        # guide, "Set the health check grace period"); moto has the console's 300.
+        existing(self).health_check_grace_period = int(self._get_param("HealthCheckGracePeriod") or 0)
+        return answer
+
+    return create_auto_scaling_group
+
+
+class AlreadyExistsError(AutoscalingClientError):
+    """AlreadyExists of the API."""
+
+    code = "AlreadyExists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"AutoScalingGroup by this name already exists - A group with the name {name} already exists"
+        )
+
+
+class ResourceInUseError(AutoscalingClientError):
+    """ResourceInUse of the API."""
+
+    code = "ResourceInUse"
+    message = (
+        "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
+        "still in the group."
+    )
+
+
+def _settings(responses: type[AutoScalingResponse]) -> Callable[..., Any]:
+    of_moto: Callable[..., Any] = responses.update_auto_scaling_group
+
+    def update_auto_scaling_group(self: AutoScalingResponse) -> Any:
+        answer = of_moto(self)
+        _keep_extras(self)
+        return answer
+
+    return update_auto_scaling_group
+
+
+def _delete(self: AutoScalingResponse) -> EmptyResult:
+    """A group with instances goes only by force, and when they have (API reference, DeleteAutoScalingGroup)."""
+    group = existing(self)
+    if not group.instance_states:
+        del self.autoscaling_backend.autoscaling_groups[group.name]
+        return EmptyResult()
+    if not self._get_bool_param("ForceDelete", if_none=False):
+        raise ResourceInUseError
+    book(group).deleting = True
+    group.status = DELETING  # type: ignore[attr-defined]
+    return EmptyResult()
+
+
+def _describe_activities(self: AutoScalingResponse) -> ActionResult:
+    """The newest first; moto has none."""
+    name = self._get_param("AutoScalingGroupName")
+    groups = [existing(self)] if name else list(self.autoscaling_backend.autoscaling_groups.values())
+    wanted = self._get_param("ActivityIds", [])
+    found = [one for group in groups for one in book(group).activities]
+    return ActionResult({"Activities": [one for one in found if not wanted or one["ActivityId"] in wanted]})
+
+
+def forget_ended(group: FakeAutoScalingGroup, backend: AutoScalingBackend) -> None:
+    """Remove a group that is being deleted, once its last machine has ended."""
+    if book(group).deleting and not any(isinstance(one, Member) for one in group.instance_states):
+        backend.autoscaling_groups.pop(group.name, None)

@@ -1,0 +1,157 @@
+"""A group of Auto Scaling whose machines really boot, are asked by health checks, and are replaced."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from lab import environment, manners, settings
+from lab.settings import LabSettings
+
+GROUP = "web"
+WITHIN_SECONDS = 60
+HOUR = 3600
+
+SCRIPT = """#!/bin/sh
+mkdir -p /srv/web
+echo {version} > /srv/web/version
+echo ok > /srv/web/healthz
+systemd-run --unit=web python3 -m http.server 80 --directory /srv/web
+{then}
+"""
+DIES = "rm /srv/web/healthz"
+"""The service answers, but not its health check."""
+
+
+@dataclass
+class Account:
+    """The lab as its owner sees it."""
+
+    lab: LabSettings
+    ec2: Any
+    scaling: Any
+    balancing: Any
+    template: str
+    target_group: str
+
+    def version(self, version: str, then: str = "") -> str:
+        """A new version of the launch template."""
+        made = self.ec2.create_launch_template_version(
+            LaunchTemplateId=self.template,
+            LaunchTemplateData=data(self.ec2, SCRIPT.format(version=version, then=then)),
+        )
+        return str(made["LaunchTemplateVersion"]["VersionNumber"])
+
+    def specification(self, version: str) -> dict[str, str]:
+        return {"LaunchTemplateId": self.template, "Version": version}
+
+    def start(self, version: str, **preferences: Any) -> None:
+        self.scaling.start_instance_refresh(
+            AutoScalingGroupName=GROUP,
+            DesiredConfiguration={"LaunchTemplate": self.specification(version)},
+            Preferences={"InstanceWarmup": 1, **preferences},
+        )
+
+    def refresh(self) -> dict[str, Any]:
+        found = self.scaling.describe_instance_refreshes(AutoScalingGroupName=GROUP)["InstanceRefreshes"][0]
+        return dict(found)
+
+    def group(self) -> dict[str, Any]:
+        return dict(
+            self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
+        )
+
+    def states(self) -> list[str]:
+        found = self.balancing.describe_target_health(TargetGroupArn=self.target_group)
+        return sorted(one["TargetHealth"]["State"] for one in found["TargetHealthDescriptions"])
+
+    def said(self) -> list[str]:
+        """What the machines' own services answer, from their addresses."""
+        ids = [one["InstanceId"] for one in self.group()["Instances"]]
+        found = self.ec2.describe_instances(InstanceIds=ids)["Reservations"]
+        addresses = [one["PrivateIpAddress"] for each in found for one in each["Instances"]]
+        return sorted(httpx.get(f"http://{one}/version", timeout=5).text.strip() for one in addresses)
+
+    def advance(self, seconds: float) -> None:
+        self._of_lab("time", {"advance": seconds})
+
+    def set_manners(self, *names: str) -> None:
+        self._of_lab("manners", {"names": names})
+
+    def _of_lab(self, name: str, body: Any) -> None:
+        httpx.put(f"{self.lab.endpoint}/lab-api/{name}", json=body, timeout=120).raise_for_status()
+
+
+def data(ec2: Any, script: str) -> dict[str, Any]:
+    image = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*-lab"]}])["Images"][0]["ImageId"]
+    return {
+        "ImageId": image,
+        "InstanceType": "t3.micro",
+        "UserData": base64.b64encode(script.encode()).decode(),
+    }
+
+
+def until(condition: Callable[[], object], seen: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, json.dumps(seen(), default=str)
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def account(lab: LabSettings) -> Iterator[Account]:
+    ec2, scaling, balancing = (
+        environment.client(lab, name, environment.ONLOOKER) for name in ("ec2", "autoscaling", "elbv2")
+    )
+    made = ec2.create_launch_template(
+        LaunchTemplateName=GROUP, LaunchTemplateData=data(ec2, SCRIPT.format(version="one", then=""))
+    )
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    target_group = balancing.create_target_group(
+        Name=GROUP, Protocol="HTTP", Port=80, VpcId=vpc, HealthCheckPath="/healthz",
+        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
+    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+    balancer = balancing.create_load_balancer(Name=GROUP, Subnets=[settings.SUBNET_ID])["LoadBalancers"][0]
+    balancing.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": target_group}],
+    )  # fmt: skip
+    template = made["LaunchTemplate"]["LaunchTemplateId"]
+    found = Account(lab, ec2, scaling, balancing, template, target_group)
+    found.set_manners(*manners.NAMES)
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName=GROUP, LaunchTemplate=found.specification("1"), MinSize=2, MaxSize=4,
+        VPCZoneIdentifier=settings.SUBNET_ID, TargetGroupARNs=[target_group], HealthCheckType="ELB",
+        HealthCheckGracePeriod=2 * HOUR,
+    )  # fmt: skip
+    yield found
+    scaling.delete_auto_scaling_group(AutoScalingGroupName=GROUP, ForceDelete=True)
+    until(
+        lambda: not scaling.describe_auto_scaling_groups()["AutoScalingGroups"],
+        scaling.describe_auto_scaling_groups,
+    )
+    found.set_manners()
+
+
+def test_a_group_boots_is_refreshed_and_returns_from_a_version_that_fails(account: Account) -> None:
+    until(lambda: account.states() == ["healthy", "healthy"], account.group)
+    assert account.said() == ["one", "one"]
+
+    account.start(account.version("two"), MinHealthyPercentage=100, MaxHealthyPercentage=200)
+    until(lambda: account.refresh()["Status"] == "Successful", account.refresh)
+    assert account.said() == ["two", "two"]
+    assert account.group()["LaunchTemplate"]["Version"] == "2"
+
+    account.start(account.version("three", DIES), MinHealthyPercentage=50, AutoRollback=True)
+    until(lambda: "unhealthy" in account.states(), account.refresh)
+    assert account.refresh()["Status"] == "InProgress"
+    account.advance(HOUR + 10)
+    until(lambda: account.refresh()["Status"] == "RollbackSuccessful", account.refresh)
+    assert account.refresh()["RollbackDetails"]["PercentageCompleteOnRollback"] == 0
+    assert account.said() == ["two", "two"]
+    assert account.group()["LaunchTemplate"]["Version"] == "2"
