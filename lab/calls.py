@@ -44,12 +44,14 @@ class CallRecord:
         service: Such as ``ec2``.
         action: Such as ``DescribeImages``.
         status: The answer's HTTP status; 0 if the caller never got one.
+        dry: Whether it was a dry run.
     """
 
     key: str
     service: str
     action: str
     status: int
+    dry: bool = False
 
 
 class CallLog:
@@ -59,10 +61,10 @@ class CallLog:
         self._records: deque[CallRecord] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
 
-    def add(self, caller: Caller, action: str, status: int) -> None:
+    def add(self, caller: Caller, action: str, status: int, *, dry: bool = False) -> None:
         """Write a call down."""
         with self._lock:
-            self._records.append(CallRecord(caller.key, caller.service, action, status))
+            self._records.append(CallRecord(caller.key, caller.service, action, status, dry))
 
     def clear(self) -> None:
         """Forget all."""

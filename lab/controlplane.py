@@ -89,13 +89,14 @@ class ControlPlane:
             environ=environ,
             json_protocol=bool(target),
         )
+        dry = call.form.get("DryRun") == ["true"]
         answered = self._answer(call)
         if answered is None:
-            self.calls.add(call.caller, call.action, 0)
+            self.calls.add(call.caller, call.action, 0, dry=dry)
             faults.break_connection(environ)
             return []
         answer, body = answered
-        self.calls.add(call.caller, call.action, int(answer[0].split()[0]))
+        self.calls.add(call.caller, call.action, int(answer[0].split()[0]), dry=dry)
         start_response(*answer)
         return body
 

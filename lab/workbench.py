@@ -160,7 +160,7 @@ class Workbench:
         return environment.client(self.settings, service, key)
 
     def calls(self) -> list[dict[str, Any]]:
-        """The calls that the lab has answered since `forget_calls`: key, service, action, status."""
+        """The calls that the lab has answered since `forget_calls`: key, service, action, status, dry."""
         found: list[dict[str, Any]] = self._of_lab("GET", "calls")
         return found
 

@@ -1,4 +1,4 @@
-"""The command that looks whether machine and account are ready.
+"""The command that checks whether machine and account are ready.
 
 Exit status: 0 ready, with warnings or without · 1 not ready: at least one finding is a fail · 2 wrong usage.
 """
@@ -6,7 +6,7 @@ Exit status: 0 ready, with warnings or without · 1 not ready: at least one find
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,16 +27,20 @@ def doctor(
     config_file: Annotated[
         str, typer.Option(help="A stack's config file; {stack} stands for its name.")
     ] = "Pulumi.{stack}.yaml",
+    purpose: Annotated[
+        Literal["update", "preview", "operate"],
+        typer.Option("--for", help="The work: `pulumi up`, `pulumi preview`, or revoke, adopt and retire."),
+    ] = "update",
     as_json: AsJson = False,
 ) -> None:
-    """Say whether this machine and account are ready for the stacks. Changes nothing.
+    """Check whether this machine and account are ready for the stacks. Changes nothing.
 
-    Every finding that is not ok has a cause and a cure. Exit status 0: ready, warnings or not; 1: something fails.
+    Every finding that is not ok has a cause and a cure. Exit status 0: ready, warnings or not; 1: a check failed.
     """
     from pipeline.doctor import run as command  # noqa: PLC0415 - the steps do not pay for it
     from pipeline.doctor.show import show  # noqa: PLC0415
 
-    report = command.examine(stacks or [], config_file)
+    report = command.examine(stacks or [], config_file, purpose)
     if as_json:
         print(json.dumps(report.as_json()))  # noqa: T201
     else:

@@ -1,4 +1,4 @@
-"""What a check has found, and what it comes to.
+"""The outcome of each check, and what all of them come to.
 
 Imports neither pulumi nor botocore.
 """
@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.errors import PipelineError
 
 NOT_CHECKED = "not checked"
 
 
 class Status(StrEnum):
-    """How a finding weighs. Only `FAIL` means that the account or the machine is not ready."""
+    """The weight of a finding. Only `FAIL` means that the account or the machine is not ready."""
 
     OK = "ok"
     WARN = "warn"
@@ -25,15 +28,15 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        check: What was looked at, such as ``subnet``.
-        about: Whose: ``this machine``, an account and region, or a stack.
-        status: How it weighs.
-        seen: What was seen.
+        check: The check, such as ``channel``.
+        about: Its object: ``this machine``, an account and region, or a stack.
+        status: Its weight.
+        seen: The value seen.
         cause: Why that is wrong, or may be; empty only for `Status.OK`.
         cure: What to do about it; empty only for `Status.OK`.
 
     Raises:
-        ValueError: A finding that is not well gives no cause or no cure.
+        ValueError: A warning or a failure has no cause or no cure.
     """
 
     check: str
@@ -45,39 +48,45 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.status is not Status.OK and not (self.cause and self.cure):
-            raise ValueError(f"{self.check}: a finding that is not well needs a cause and a cure")
+            raise ValueError(f"{self.check}: a warning or a failure needs a cause and a cure")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One check of one thing: what its findings are about.
+    """One check of one object: makes its findings.
 
     Attributes:
-        check: What is looked at.
-        about: Whose.
+        check: The check.
+        about: Its object.
     """
 
     check: str
     about: str
 
     def ok(self, seen: str) -> Finding:
-        """It is well."""
+        """Nothing to do."""
         return Finding(check=self.check, about=self.about, status=Status.OK, seen=seen)
 
     def warn(self, seen: str, *, cause: str, cure: str) -> Finding:
-        """It may be a problem, or could not be told."""
+        """This may be a problem."""
         return Finding(
             check=self.check, about=self.about, status=Status.WARN, seen=seen, cause=cause, cure=cure
         )
 
     def fail(self, seen: str, *, cause: str, cure: str) -> Finding:
-        """An update would fail because of it."""
+        """An update would fail because of this."""
         return Finding(
             check=self.check, about=self.about, status=Status.FAIL, seen=seen, cause=cause, cure=cure
         )
 
+    def failed(self, error: PipelineError) -> Finding:
+        """The error that an update would end with, too."""
+        cure = error.change or "see the cause"
+        expected = f"\nexpected: {error.allowed}" if error.allowed else ""
+        return self.fail(error.seen or error.what, cause=error.what, cure=f"{cure}{expected}")
+
     def not_checked(self, cause: str, cure: str) -> Finding:
-        """It could not be looked at: something else is in the way."""
+        """The check could not be made."""
         return self.warn(NOT_CHECKED, cause=cause, cure=cure)
 
 
@@ -93,7 +102,7 @@ class Report:
         return self.count(Status.FAIL) == 0
 
     def count(self, status: Status) -> int:
-        """How many findings have that status."""
+        """The number of findings with that status."""
         return sum(finding.status is status for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:

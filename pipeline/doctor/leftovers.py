@@ -1,8 +1,7 @@
-"""What interrupted bakes of ours may have left: builders, key pairs, security groups, and images half done."""
+"""What interrupted bakes may have left: builders, key pairs, security groups, and unfinished images."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,84 +21,71 @@ OURS = [{"Name": f"tag:{TAG_MANAGED_BY}", "Values": ["packer"]}]
 
 ALIVE = {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
 _UNFINISHED = frozenset({"pending", "failed", "invalid", "error", "transient"})
+_WITH_SNAPSHOTS = (
+    "or, once it is a day old, python -m pipeline retire --yes, which removes its snapshots, too"
+)
 
-
-@dataclass(frozen=True)
-class Leftover:
-    """One thing that is there.
-
-    Attributes:
-        seen: What it is, and since when.
-        cure: The command that removes it.
-    """
-
-    seen: str
-    cure: str
+Leftover = tuple[str, str]
+"""What it is, and since when; the command that removes it."""
 
 
 def check(account: Account) -> Iterator[Finding]:
-    """Whether anything of a bake is there that a finished one does not leave."""
-    subject = Subject("leftovers of bakes", account.about)
-    ec2, now = account.client("ec2"), datetime.now(UTC)
-    found = [*_builders(ec2, now), *_keys(ec2, now), *_groups(ec2), *_images(ec2, now)]
+    """Whether anything of a bake exists that a finished one does not leave."""
+    subject, now = Subject("leftovers of bakes", account.about), datetime.now(UTC)
+    ec2 = account.client("ec2")
+    with account.asking("look for leftovers of bakes"):
+        found = [*_builders(ec2, now), *_keys(ec2, now), *_groups(ec2), *_images(ec2, now)]
     if not found:
         yield subject.ok("none")
         return
     yield subject.warn(
-        "\n".join(one.seen for one in found),
-        cause="a bake runs now, or one was interrupted and could not clean up; a running builder costs money, and so "
+        "\n".join(seen for seen, _ in found),
+        cause="a bake is running, or one was interrupted and could not clean up; a running builder costs money, and so "
         "do the snapshots of an image",
-        cure="if no bake runs:\n" + "\n".join(one.cure for one in found),
+        cure="if no bake is running:\n" + "\n".join(command for _, command in found),
     )
 
 
 def _builders(ec2: Any, now: datetime) -> Iterator[Leftover]:
     for page in ec2.get_paginator("describe_instances").paginate(Filters=[*OURS, ALIVE]):
-        for reservation in page["Reservations"]:
-            for one in filter(_ours, reservation["Instances"]):
-                yield Leftover(
-                    f"builder {one['InstanceId']} {one['State']['Name']}, launched {_ago(one['LaunchTime'], now)}"
-                    f"{_of(one)}",
-                    f"aws ec2 terminate-instances --instance-ids {one['InstanceId']}",
-                )
+        for one in filter(_ours, (one for found in page["Reservations"] for one in found["Instances"])):
+            seen = (
+                f"builder {one['InstanceId']} {one['State']['Name']}, launched {_ago(one['LaunchTime'], now)}"
+            )
+            yield seen + _of(one), f"aws ec2 terminate-instances --instance-ids {one['InstanceId']}"
 
 
 def _keys(ec2: Any, now: datetime) -> Iterator[Leftover]:
     for one in filter(_ours, ec2.describe_key_pairs(Filters=OURS)["KeyPairs"]):
-        made = f", made {_ago(one['CreateTime'], now)}" if "CreateTime" in one else ""
-        yield Leftover(
-            f"key pair {one['KeyName']}{made}{_of(one)}",
-            f"aws ec2 delete-key-pair --key-name {one['KeyName']}",
-        )
+        created = f", created {_ago(one['CreateTime'], now)}" if "CreateTime" in one else ""
+        seen = f"key pair {one['KeyName']}{created}"
+        yield seen + _of(one), f"aws ec2 delete-key-pair --key-name {one['KeyName']}"
 
 
 def _groups(ec2: Any) -> Iterator[Leftover]:
-    # EC2 does not say how old a group is.
+    # EC2 does not show when a group was created.
     for one in filter(_ours, ec2.describe_security_groups(Filters=OURS)["SecurityGroups"]):
-        yield Leftover(
-            f"security group {one['GroupId']} {one['GroupName']}{_of(one)}",
-            f"aws ec2 delete-security-group --group-id {one['GroupId']}",
-        )
+        seen = f"security group {one['GroupId']} {one['GroupName']}"
+        yield seen + _of(one), f"aws ec2 delete-security-group --group-id {one['GroupId']}"
 
 
 def _images(ec2: Any, now: datetime) -> Iterator[Leftover]:
     """Images that no bake has finished; their snapshots go with them."""
-    pages = ec2.get_paginator("describe_images").paginate(Owners=["self"], Filters=OURS)
-    for one in (image for page in pages for image in page["Images"]):
-        tags = tags_of(one.get("Tags"))
-        if unfinished(tags, one.get("State", "")):
-            yield Leftover(
-                f"image {one['ImageId']} {one.get('Name', '')}, {one.get('State', '')} and not finished, "
-                f"made {age(one['CreationDate'], now)} ago{_of(one)}",
-                f"aws ec2 deregister-image --image-id {one['ImageId']}; "
-                "or, once it is a day old, python -m pipeline retire --yes, which removes its snapshots, too",
-            )
+    for page in ec2.get_paginator("describe_images").paginate(Owners=["self"], Filters=OURS):
+        for one in page["Images"]:
+            state = one.get("State", "")
+            if unfinished(tags_of(one.get("Tags")), state):
+                seen = f"image {one['ImageId']} {one.get('Name', '')}, {state} and not finished, created "
+                yield (
+                    seen + age(one["CreationDate"], now) + " ago" + _of(one),
+                    f"aws ec2 deregister-image --image-id {one['ImageId']}; {_WITH_SNAPSHOTS}",
+                )
 
 
 def unfinished(tags: Mapping[str, str], state: str) -> bool:
     """Whether a bake has not finished an image.
 
-    BakeKey is the last that a bake writes. Earlier versions wrote it first: of theirs, the state tells.
+    BakeKey is the last tag that a bake writes. Earlier versions wrote it first; the state of theirs decides.
     """
     if TAG_BAKE_RUN in tags and TAG_BAKE_KEY not in tags:
         return True

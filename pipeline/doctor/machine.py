@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 HERE = "this machine"
 PYTHON = Path(".venv/bin/python")
-"""What `Pulumi.yaml` and `bin/step` run the program and its steps with."""
+"""`Pulumi.yaml` and `bin/step` run the program and its steps with this."""
 
 LOCK = Path("requirements.txt")
+SHOWN = 5
+_SETUP = "`make setup` puts one into .tools/bin, which must then be on PATH"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,89 +35,87 @@ class Program:
 
     Attributes:
         name: The command.
-        ask: The arguments that make it print its version.
-        oldest: The oldest version that will do.
-        recommended: An older one will do, but with a drawback; None if all that will do are equal.
-        drawback: Of those older than recommended.
-        use: What it is needed for.
+        oldest: The oldest version that works.
+        use: What needs it.
         cure: How to get it.
+        ask: The argument that makes it print its version.
+        recommended: Older versions work, but with a drawback; None if there is no such difference.
+        drawback: Of versions older than recommended.
     """
 
     name: str
-    ask: tuple[str, ...]
     oldest: tuple[int, int, int]
     use: str
     cure: str
+    ask: str = "version"
     recommended: tuple[int, int, int] | None = None
     drawback: str = ""
 
 
 PULUMI = Program(
     name="pulumi",
-    ask=("version",),
     oldest=(3, 0, 0),
     use="every preview and update",
-    cure="install Pulumi 3.250 or newer; `make setup` puts one into .tools/bin, which must then be on PATH",
+    cure=f"install Pulumi 3.250 or newer; {_SETUP}",
     recommended=(3, 250, 0),
-    drawback="this project was never run with an older one than 3.250",
+    drawback="this project was never run with a version before 3.250",
 )
 PACKER = Program(
     name="packer",
-    ask=("version",),
     oldest=OLDEST,
     use="the bake",
-    cure="install Packer 1.14 or newer; `make setup` puts one into .tools/bin, which must then be on PATH",
+    cure=f"install Packer 1.14 or newer; {_SETUP}",
     recommended=RECOMMENDED,
-    drawback="before 1.14 it asks GitHub alone for plugins: 60 requests an hour, and not the current ones",
+    drawback="versions before 1.14 get plugins from GitHub alone: 60 requests an hour, and not the current plugins",
 )
 ANSIBLE = Program(
     name="ansible-playbook",
-    ask=("--version",),
     oldest=(2, 18, 0),
     use="the bake, whose Packer plugin runs it",
     cure="put .venv/bin first on PATH: the project's virtual environment has ansible-core",
+    ask="--version",
 )
 SSH = Program(
     name="ssh",
-    ask=("-V",),
     oldest=(8, 0, 0),
     use="Ansible and the checks on the validation machines",
     cure="install the OpenSSH client (Debian: apt-get install openssh-client)",
+    ask="-V",
 )
 GITLEAKS = Program(
     name="gitleaks",
-    ask=("version",),
     oldest=(8, 25, 0),
     use="the search for secrets on the validation machines",
-    cure="install gitleaks; `make setup` puts the pinned one into .tools/bin, which must then be on PATH",
+    cure=f"install gitleaks; {_SETUP}",
 )
 GIT = Program(
     name="git",
-    ask=("--version",),
     oldest=(2, 0, 0),
     use="the tag GitCommit of an image",
     cure="install git",
+    ask="--version",
 )
 
 
 def program(wanted: Program) -> Iterator[Finding]:
     """Whether a program is on PATH, and new enough."""
-    subject = Subject(wanted.name, HERE)
-    path = programs.found(wanted.name)
+    subject, path = Subject(wanted.name, HERE), programs.found(wanted.name)
     needed = f"{wanted.use} needs {wanted.name} {programs.dotted(wanted.oldest)} or newer"
     if path is None:
         yield subject.fail("not on PATH", cause=needed, cure=wanted.cure)
         return
-    said = programs.ask(path, *wanted.ask)
+    said = programs.ask(path, wanted.ask)
     version = programs.version_in(said.out or said.err)
     if said.status != 0 or version is None:
-        yield subject.fail(f"{path}: {said.problem}", cause="it does not tell its version", cure=wanted.cure)
-    elif version < wanted.oldest:
-        yield subject.fail(f"{programs.dotted(version)} ({path})", cause=needed, cure=wanted.cure)
-    elif wanted.recommended is not None and version < wanted.recommended:
-        yield subject.warn(f"{programs.dotted(version)} ({path})", cause=wanted.drawback, cure=wanted.cure)
+        yield subject.fail(f"{path}: {said.problem}", cause="it does not print its version", cure=wanted.cure)
+        return
+    seen = f"{programs.dotted(version)} ({path})"
+    if version < wanted.oldest:
+        yield subject.fail(seen, cause=needed, cure=wanted.cure)
+    elif version < (wanted.recommended or wanted.oldest):
+        yield subject.warn(seen, cause=wanted.drawback, cure=wanted.cure)
     else:
-        yield subject.ok(f"{programs.dotted(version)} ({path})")
+        yield subject.ok(seen)
 
 
 def folder() -> Iterator[Finding]:
@@ -131,38 +131,30 @@ def folder() -> Iterator[Finding]:
         )
 
 
-def packages(installed: Mapping[str, str] | None = None) -> Iterator[Finding]:
-    """Whether the virtual environment is there and has what the lock file says.
-
-    Args:
-        installed: Name to version; None asks the environment.
-    """
+def packages() -> Iterator[Finding]:
+    """Whether the virtual environment exists and has what the lock file pins."""
     subject = Subject("packages", HERE)
     cure = "`make setup`, or: python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt"
-    if installed is None:
-        if not PYTHON.exists():
-            yield subject.fail(
-                f"no {PYTHON}", cause="the program runs in the virtual environment .venv", cure=cure
-            )
-            return
-        installed = of_the_environment()
-    wrong = differing(LOCK.read_text(encoding="utf-8"), installed) if LOCK.exists() else []
-    if wrong:
-        shown = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")  # noqa: PLR2004
-        missing = any("missing" in text for text in wrong)
-        cause = f"the virtual environment is not what {LOCK} pins"
-        yield (subject.fail if missing else subject.warn)(shown, cause=cause, cure=cure)
-    else:
-        yield subject.ok(
-            f"{len(installed)} packages in {PYTHON.parent.parent}, Python {sys.version.split()[0]}"
+    if not PYTHON.exists():
+        yield subject.fail(
+            f"no {PYTHON}", cause="the program runs in the virtual environment .venv", cure=cure
         )
+        return
+    installed = of_the_environment()
+    wrong = differing(LOCK.read_text(encoding="utf-8"), installed) if LOCK.exists() else []
+    if not wrong:
+        yield subject.ok(f"{len(installed)} packages in .venv, Python {sys.version.split()[0]}")
+        return
+    shown = ", ".join(wrong[:SHOWN]) + (f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
+    judge = subject.fail if any(text.endswith("missing") for text in wrong) else subject.warn
+    yield judge(shown, cause=f"the virtual environment differs from what {LOCK} pins", cure=cure)
 
 
 def of_the_environment() -> dict[str, str]:
     """The packages in the project's virtual environment: canonical name to version.
 
     Raises:
-        OSError: It has no interpreter that could be asked.
+        OSError: Its interpreter cannot be run.
         ValueError: The interpreter did not answer.
     """
     code = "import json, importlib.metadata as m; print(json.dumps([(d.name, d.version) for d in m.distributions()]))"
@@ -175,16 +167,16 @@ def differing(lock: str, installed: Mapping[str, str]) -> list[str]:
     wrong = []
     for line in lock.splitlines():
         text = line.removesuffix("\\").strip()
-        if not line or line[0] in " #-" or not text:
+        if not text or line[0] in " #-":
             continue
         try:
             wanted = Requirement(text)
         except InvalidRequirement:
             wrong.append(f"{text}: not understood")
             continue
+        version = installed.get(str(canonicalize_name(wanted.name)))
         if wanted.marker is not None and not wanted.marker.evaluate():
             continue
-        version = installed.get(str(canonicalize_name(wanted.name)))
         if version is None:
             wrong.append(f"{wanted.name} missing")
         elif not wanted.specifier.contains(version, prereleases=True):

@@ -1,97 +1,171 @@
-"""Whether the identity may do what Packer and the program do."""
+"""Whether the identity may make the calls of a policy in iam/: by dry runs of what is created, and by reads.
+
+EC2's calls take the parameter ``DryRun``, and answer ``DryRunOperation`` for "would have succeeded" and
+``UnauthorizedOperation`` for "not allowed" (EC2 API reference, "Common query parameters"). Calls that act on a machine
+or an image that exists cannot be tried that way: the policies allow them by tags, and a refusal about a made-up id
+proves nothing. SSM has no dry run; it checks the permission before it looks for the parameter.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from botocore import exceptions as boto
+from botocore import xform_name
+from ruamel.yaml import YAML
 
-from pipeline.doctor import network, source, template
-from pipeline.doctor.account import UNANSWERED, said
-from pipeline.doctor.actions import needed_actions, policy_file
-from pipeline.doctor.dryrun import Answer, Real, attempt
+from pipeline.aws.causes import DENIED
+from pipeline.doctor import image
 from pipeline.doctor.findings import Subject
-from pipeline.doctor.simulation import simulate
 from pipeline.errors import PipelineError
+from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_MANAGED_BY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from pipeline.doctor.account import Account, Identity
-    from pipeline.doctor.actions import Kind
+    from pipeline.doctor.account import Account
     from pipeline.doctor.findings import Finding
-    from pipeline.doctor.stacks import Stack
+    from pipeline.doctor.stacks import Policy, Stack
 
+FOLDER = Path(__file__).resolve().parents[2] / "iam"
+NAME = "golden-image-doctor"
 SHOWN = 8
+_ALLOWED = ("DryRunOperation", "ParameterNotFound")
+_BY_TAG = ("DescribeInstanceAttribute",)
+"""A read that the policies allow by the machine's tag."""
 
 
-def check(account: Account, identity: Identity, stack: Stack) -> Iterator[Finding]:
-    """Every action that a stack's update needs: by IAM's simulation where it answers, otherwise by dry runs."""
-    subject = Subject("permissions", stack.about)
-    kind: Kind = "bake" if stack.bakes else "promote"
-    needed = needed_actions(kind)
-    try:
-        answers, way = simulate(account, identity, needed, stack), "simulated by IAM"
-    except (boto.ClientError, *UNANSWERED) as error:
-        answers, way = {}, f"tried by dry runs, as IAM does not simulate them ({said(error)})"
-    open_ones = [action for action in needed if answers.get(action) is not Answer.ALLOWED]
-    if open_ones:
-        real = _real(account, stack)
-        for action in open_ones:
-            tried = attempt(account, action, real)
-            if tried is not Answer.UNKNOWN:
-                answers[action] = tried
-    yield from judge(subject, needed, answers, way, policy_file(kind).name)
+def needed_actions(policy: Policy) -> dict[str, str]:
+    """IAM action to the reason why it is needed, by name.
+
+    Raises:
+        OSError: A file of iam/ cannot be read.
+        KeyError: An action has no reason.
+    """
+    statements = json.loads((FOLDER / f"{policy}.json").read_text(encoding="utf-8"))["Statement"]
+    reasons: dict[str, str] = YAML(typ="safe").load(FOLDER / "actions.yaml")
+    listed = [statement["Action"] for statement in statements]
+    names = {name for value in listed for name in ([value] if isinstance(value, str) else value)}
+    return {name: reasons[name] for name in sorted(names)}
+
+
+def check(account: Account, stack: Stack) -> Iterator[Finding]:
+    """Every action that the work with a stack needs."""
+    needed, given = needed_actions(stack.policy), calls(stack)
+    if stack.policy == "bake":
+        # Without an image or a subnet a launch cannot be tried; their own checks report that.
+        with contextlib.suppress(PipelineError):
+            given["ec2:RunInstances"] = launch(account, stack)
+    answers = {action: attempt(account, action, given.get(action)) for action in needed}
+    yield judge(Subject("permissions", stack.about), needed, answers, stack.policy)
 
 
 def judge(
-    subject: Subject, needed: Mapping[str, str], answers: Mapping[str, Answer], way: str, policy: str
-) -> Iterator[Finding]:
-    """What the answers come to.
+    subject: Subject, needed: Mapping[str, str], answers: Mapping[str, bool | None], policy: Policy
+) -> Finding:
+    """Sum the answers up.
 
     Args:
         subject: The check.
         needed: Action to why it is needed.
-        answers: Action to what is known of it.
-        way: How that was found out.
-        policy: The file in iam/ that allows them.
+        answers: Action to whether it is allowed; None if that could not be verified.
+        policy: The policy of iam/ that allows them.
     """
-    denied = [action for action in needed if answers.get(action) is Answer.DENIED]
-    unknown = [action for action in needed if answers.get(action, Answer.UNKNOWN) is Answer.UNKNOWN]
+    denied = [action for action in needed if answers[action] is False]
+    unverified = [action for action in needed if answers[action] is None]
     if denied:
-        yield subject.fail(
-            f"{len(denied)} of {len(needed)} actions are denied, {way}:\n{_listed(denied, needed)}",
-            cause="the identity's policies, a boundary, or the organization do not allow them",
-            cure=f"allow them to the identity that `credentials` shows: iam/{policy}, and iam/README.md for its names",
+        lines = [f"{action}: {needed[action]}" for action in denied[:SHOWN]]
+        more = [f"and {', '.join(denied[SHOWN:])}"] if denied[SHOWN:] else []
+        return subject.fail(
+            "\n".join([f"{len(denied)} of {len(needed)} actions are denied:", *lines, *more]),
+            cause="the identity's policies, a permissions boundary or the organization do not allow them",
+            cure=f"attach iam/{policy}.json to the identity that `credentials` shows; iam/README.md explains it",
         )
-    if unknown:
-        yield subject.warn(
-            f"it is not known whether {len(unknown)} of {len(needed)} actions are allowed, {way}:\n"
-            f"{_listed(unknown, needed)}",
-            cause="neither the simulation nor a dry run gives an answer without a real call",
-            cure="allow iam:SimulatePrincipalPolicy and iam:GetRole on the identity itself; or compare it with "
-            f"iam/{policy} by hand",
-        )
-    if not denied and not unknown:
-        yield subject.ok(f"all {len(needed)} actions are allowed, {way}")
+    if not unverified:
+        return subject.ok(f"all {len(needed)} actions of iam/{policy}.json are allowed")
+    return subject.ok(
+        f"no action of iam/{policy}.json is denied; {len(unverified)} of {len(needed)} actions could not be verified "
+        f"(they need a real call): {', '.join(unverified)}"
+    )
 
 
-def _listed(actions: Sequence[str], why: Mapping[str, str]) -> str:
-    lines = [f"{action}: {why[action]}" for action in actions[:SHOWN]]
-    rest = actions[SHOWN:]
-    return "\n".join([*lines, *([f"and {', '.join(rest)}"] if rest else [])])
+def launch(account: Account, stack: Stack) -> dict[str, Any]:
+    """The launch of a builder, as Packer makes it.
+
+    Raises:
+        PipelineError: There is no source image, or AWS did not answer.
+    """
+    subnet = account.machines.subnet(stack.variables.get("subnet_id"))
+    return {
+        "ImageId": image.find(account, stack).id,
+        "InstanceType": str(stack.variables["instance_type"]),
+        "MinCount": 1,
+        "MaxCount": 1,
+        "MetadataOptions": {"HttpTokens": "required"},
+        **_tagged("instance", {TAG_MANAGED_BY: "packer"}),
+        **({"SubnetId": subnet.id} if subnet else {}),
+    }
 
 
-def _real(account: Account, stack: Stack) -> Real:
-    """What exists to try calls with; their own checks tell why there is none."""
-    real = Real(region=stack.place.region, channel=stack.channel)
-    if not stack.bakes:
-        return real
-    with contextlib.suppress(PipelineError, boto.ClientError):
-        image = source.find(account, stack)
-        real = replace(real, image_id=image.id if image else None)
-        subnet = network.find(account, template.values(stack).get("subnet_id"))
-        real = replace(real, subnet_id=str(subnet["SubnetId"]) if subnet else None)
-    return real
+def calls(stack: Stack) -> dict[str, dict[str, Any]]:
+    """Action to arguments that change nothing, of those actions that need some."""
+    packers = {TAG_MANAGED_BY: "packer"}
+    # The name of a builder's key pair begins like that, and a policy may know it by that.
+    key, pointer = f"packer_{NAME}", f"{POINTER_ROOT}/{NAME}/{stack.settings.channel}"
+    return {
+        "ec2:CreateKeyPair": {"KeyName": key, **_tagged("key-pair", packers)},
+        "ec2:ImportKeyPair": {"KeyName": key, "PublicKeyMaterial": b"ssh-ed25519 AAAA"},
+        "ec2:DeleteKeyPair": {"KeyName": key},
+        "ec2:CreateSecurityGroup": {
+            "GroupName": NAME,
+            "Description": NAME,
+            **_tagged("security-group", packers),
+        },
+        "ec2:CreateLaunchTemplate": {
+            "LaunchTemplateName": NAME,
+            "LaunchTemplateData": {"InstanceType": "t3.micro"},
+            **_tagged("launch-template", {TAG_CHANNEL: stack.settings.channel}),
+        },
+        "ec2:DescribeLaunchTemplateVersions": {"Versions": ["$Default"]},
+        "ec2:DescribeSnapshots": {"OwnerIds": ["self"]},
+        "ssm:GetParameter": {"Name": pointer},
+        "ssm:GetParametersByPath": {"Path": f"{POINTER_ROOT}/{NAME}"},
+        "ssm:GetParameterHistory": {"Name": pointer},
+        "ssm:LabelParameterVersion": {"Name": pointer, "Labels": [NAME]},
+        "ssm:UnlabelParameterVersion": {"Name": pointer, "ParameterVersion": 1, "Labels": [NAME]},
+        "ssm:ListTagsForResource": {"ResourceType": "Parameter", "ResourceId": pointer},
+    }
+
+
+def _tagged(kind: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    written = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return {"TagSpecifications": [{"ResourceType": kind, "Tags": written}]}
+
+
+def attempt(account: Account, action: str, given: Mapping[str, Any] | None) -> bool | None:
+    """Whether an action is allowed; None if that cannot be verified without a change.
+
+    Args:
+        account: Where to ask.
+        action: Such as ``ec2:CreateKeyPair``.
+        given: Arguments of a call that changes nothing; None means that none are needed, or known.
+
+    Raises:
+        PipelineError: AWS did not answer.
+    """
+    service, _, operation = action.partition(":")
+    if given is None and (not operation.startswith("Describe") or operation in _BY_TAG):
+        return None
+    dry = {"DryRun": True} if service == "ec2" else {}
+    with account.asking(f"try {action}"):
+        try:
+            getattr(account.client(service), xform_name(operation))(**dry, **(given or {}))
+        except boto.ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code in DENIED:
+                return False
+            return True if code in _ALLOWED else None
+    return True

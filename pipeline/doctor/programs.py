@@ -1,4 +1,4 @@
-"""Runs other programs: bounded in time, without questions, and with what they said."""
+"""Runs other programs: bounded in time, and without questions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TIMEOUT_SECONDS = 30.0
 """For one call. The slowest, `packer validate`, starts two plugins and takes a second."""
@@ -25,13 +21,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Said:
-    """What a program answered.
-
-    Attributes:
-        status: Its exit status.
-        out: Standard output.
-        err: Standard error.
-    """
+    """The exit status and output of a program."""
 
     status: int
     out: str
@@ -39,17 +29,17 @@ class Said:
 
     @property
     def problem(self) -> str:
-        """What it complained of, in a few lines."""
+        """Its complaint, in a few lines."""
         lines = [line.strip() for line in (self.err or self.out).splitlines() if line.strip()]
-        return "\n".join(lines[:8]) or f"exit status {self.status}, without a word"
+        return "\n".join(lines[:8]) or f"exit status {self.status}, without output"
 
 
 def found(name: str) -> str | None:
-    """Where a program is on PATH, or None."""
+    """The path of a program on PATH, or None."""
     return shutil.which(name)
 
 
-def ask(*argv: str, env: Mapping[str, str] | None = None) -> Said:
+def ask(*argv: str) -> Said:
     """Run a program to its end.
 
     Raises:
@@ -58,13 +48,13 @@ def ask(*argv: str, env: Mapping[str, str] | None = None) -> Said:
     """
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
-        timeout=TIMEOUT_SECONDS, env={**os.environ, **_QUIET, **(env or {})},
+        timeout=TIMEOUT_SECONDS, env={**os.environ, **_QUIET},
     )  # fmt: skip
     return Said(done.returncode, done.stdout, done.stderr)
 
 
 def version_in(text: str) -> tuple[int, int, int] | None:
-    """The first version number in what a program printed, such as ``Packer v1.12.0``; the third part may lack."""
+    """The first version number in a program's output, such as ``Packer v1.12.0``; a missing third part counts as 0."""
     number = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return (int(number[1]), int(number[2]), int(number[3] or 0)) if number else None
 

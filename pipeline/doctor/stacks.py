@@ -1,77 +1,80 @@
-"""The stacks that are asked about: their files, and what of them the checks need."""
+"""The stacks to check: their config files, and the policy of iam/ that each one's work needs."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.settings import load
+from pipeline.baking.source import TEMPLATE, defaults
+from pipeline.baking.variables import split_variables, template_variables
+from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pipeline.settings.load import Settings
 
-    from pipeline.settings.schema import Validation
-
-PATTERN = "Pulumi.{stack}.yaml"
 _MARK = "{stack}"
 
+Purpose = Literal["update", "preview", "operate"]
+"""The work: `pulumi up`; `pulumi preview` and the note; `revoke`, `restore`, `adopt` and `retire`."""
 
-@dataclass(frozen=True, order=True)
-class Place:
-    """Where a stack is, and how AWS is asked there.
-
-    Attributes:
-        region: AWS region.
-        profile: AWS profile; empty means the environment's credentials.
-    """
-
-    region: str
-    profile: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.region}, profile {self.profile}" if self.profile else self.region
+Policy = Literal["bake", "promote", "preview", "operate"]
+"""A file of iam/, without its ending."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Stack:
-    """What a stack file says, as far as the checks need it.
+    """One stack and the work that is planned with it.
 
     Attributes:
-        name: The stack's name.
-        file: Its config file.
-        place: Where it is.
-        role: What its machines are for.
-        channel: The channel that it promotes into.
-        source: The channel that it takes from, ``bake``, or None.
-        bakes: Whether it bakes.
-        architecture: Of the source image and of the machines.
-        variables: Values for the Packer template.
-        validation: ``golden-image:validation``.
-        clone_type: Instance type of a validation machine.
+        settings: What its config file has.
+        purpose: The work.
     """
 
-    name: str
-    file: Path
-    place: Place
-    role: str
-    channel: str
-    source: str | None
-    bakes: bool
-    architecture: str
-    variables: Mapping[str, Any]
-    validation: Validation
-    clone_type: str
+    settings: Settings
+    purpose: Purpose = "update"
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+        return self.settings.stack
 
     @property
     def about(self) -> str:
-        """How findings call it."""
+        """Its name in findings."""
         return f"stack {self.name}"
 
+    @property
+    def policy(self) -> Policy:
+        """The policy that allows the work."""
+        if self.purpose == "update":
+            return "bake" if self.settings.bakes else "promote"
+        return self.purpose
+
     def where(self, key: str) -> str:
-        """Where a person changes a key."""
-        return f"golden-image:{key} in {self.file}"
+        """Where to change a key."""
+        return f"golden-image:{key} in {self.settings.stack_file}"
+
+    @cached_property
+    def variables(self) -> dict[str, Any]:
+        """Each variable of the Packer template in this stack's bake: from the stack file, or its default.
+
+        Raises:
+            PipelineError: The template is missing or cannot be read, or does not accept a value.
+        """
+        given = self.settings.bake.variables
+        split_variables(given, template_variables(TEMPLATE), where=self.where("bake.variables"))
+        fixed = {"source_image_architecture": self.settings.architecture}
+        return {**defaults(TEMPLATE), **given, **fixed}
+
+    def has_template(self) -> bool:
+        """Whether `variables` can be read."""
+        try:
+            return bool(self.variables)
+        except PipelineError:
+            return False
 
 
 def path_of(pattern: str, stack: str) -> Path:
@@ -87,25 +90,3 @@ def names(pattern: str) -> list[str]:
     name = re.compile(re.escape(path.name).replace(re.escape(_MARK), "(.+)"))
     found = (name.fullmatch(file.name) for file in path.parent.glob(path.name.replace(_MARK, "*")))
     return sorted(match[1] for match in found if match)
-
-
-def read(name: str, path: Path) -> Stack:
-    """Read a stack's file.
-
-    Raises:
-        PipelineError: See `load.read`.
-    """
-    settings = load.read(name, path)
-    return Stack(
-        name=name,
-        file=path,
-        place=Place(settings.region, settings.profile or ""),
-        role=settings.role,
-        channel=settings.channel,
-        source=settings.source,
-        bakes=settings.bakes,
-        architecture=settings.architecture,
-        variables=settings.bake.variables,
-        validation=settings.validation,
-        clone_type=settings.clone_type,
-    )

@@ -134,9 +134,6 @@ def wrong_files(doctor: Doctor) -> Report:
     with edited(doctor.bench):
         doctor.bench.edit(DEV, r"    subnetId: .*", "    subnetId: subnet-0123456789abcdef0")
         doctor.bench.edit(DEV, r"source_image_name: .*", "source_image_name: nothing-*")
-        doctor.bench.edit(
-            DEV, r"    instanceType: t3.micro|(golden-image:validation:)", r"\1\n    instanceType: t9.nano"
-        )
         return doctor.examine("dev", "staging", env={"PACKER_PLUGIN_PATH": str(doctor.folder / "none")})
 
 
@@ -160,7 +157,7 @@ def ill_account(doctor: Doctor) -> Report:
     ec2.delete_route(**way)
     try:
         doctor.bench.set_faults(
-            {"action": "GetParameter", "kind": "error", "code": "AccessDeniedException", "times": 9},
+            {"action": "GetParameterHistory", "kind": "error", "code": "AccessDeniedException", "times": 9},
             {
                 "action": "RunInstances",
                 "kind": "error",
@@ -211,18 +208,18 @@ class TestWell:
         assert report.status == 0
         assert not report.failed()
         assert "owner 136693071363" in report.of("source image", "ok")["seen"]
-        assert "out by gateway igw-" in report.of("subnet of the validation machines", "ok")["seen"]
+        assert "route out by igw-" in report.of("subnet of the validation machines", "ok")["seen"]
         assert "in account 123456789012" in report.of("credentials", "ok")["seen"]
 
-    def test_what_the_lab_cannot_tell_is_not_called_well(self, doctor: Doctor) -> None:
-        assert doctor.once(well).of("quota", "warn")["seen"] == "not checked"
+    def test_nothing_is_left_unchecked(self, doctor: Doctor) -> None:
+        assert "not checked" not in {one["seen"] for one in doctor.once(well).findings}
 
     def test_nothing_was_changed(self, doctor: Doctor) -> None:
         doctor.once(well)
         changes = [
             call
             for call in doctor.bench.calls()
-            if not call["action"].startswith(("Describe", "Get", "List", "Simulate"))
+            if not call["action"].startswith(("Describe", "Get", "List"))
         ]
         assert changes, "dry runs"
         assert all(call["status"] >= 400 for call in changes), changes
@@ -237,18 +234,16 @@ class TestWell:
         (bare_machine, "pulumi plugins", "fail", "missing: aws 7.51.1", "forbids", "pulumi plugin install"),
         (bare_machine, "credentials", "fail", "Unable to locate credentials", "no credentials", "aws configure"),
         (out_of_reach, "packer", "fail", "1.9.0", "1.12.0 or newer", "install Packer 1.14"),
-        (out_of_reach, "credentials", "fail", NOWHERE, "AWS_ENDPOINT_URL names an endpoint", "start what it names"),
-        (out_of_reach, "state backend", "fail", "no-state", "does not reach its state", "PULUMI_BACKEND_URL"),
+        (out_of_reach, "credentials", "fail", NOWHERE, "AWS was not reached", "AWS_ENDPOINT_URL"),
+        (out_of_reach, "state backend", "fail", "no-state", "cannot reach its state", "PULUMI_BACKEND_URL"),
         (wrong_files, "subnet of the validation machines", "fail", "subnet-0123456789abcdef0", "no such subnet", DEV),
         (wrong_files, "source image", "fail", "nothing-*", "matches no image", "source_image_name"),
-        (wrong_files, "quota", "fail", "t9.nano", "no such instance type", DEV),
         (wrong_files, "stack file", "fail", "Pulumi.staging.yaml", "cannot be read", "--config-file"),
         (wrong_files, "template", "warn", "hashicorp/amazon", "needs github.com", "packer init"),
-        (ill_account, "subnet of the builder", "fail", SUBNET_ID, "packages are installed", "a route 0.0.0.0/0"),
-        (ill_account, "channel", "fail", "AccessDeniedException", "may not read", "ssm:GetParameter"),
-        (ill_account, "permissions", "fail", "ec2:RunInstances", "policies", "allow them"),
+        (ill_account, "subnet of the builder", "fail", SUBNET_ID, "installs packages", "a route 0.0.0.0/0"),
+        (ill_account, "channel", "fail", "AccessDeniedException", "history", "policies"),
+        (ill_account, "permissions", "fail", "ec2:RunInstances", "policies", "iam/bake.json"),
         (ill_account, "leftovers of bakes", "warn", "packer_0a1b", "interrupted", "aws ec2 terminate-instances"),
-        (killed_update, "lock", "fail", "which is gone", "was killed", "pulumi cancel --yes --stack killed"),
         (killed_update, "state", "warn", "creating ", "was killed", "--clear-pending-creates --stack killed"),
         (elsewhere, "project", "fail", "no Pulumi.yaml", "project's folder", "run this from there"),
         (elsewhere, "packages", "fail", "no .venv", ".venv", "make setup"),
@@ -265,7 +260,7 @@ def test_a_fault_is_found(  # noqa: PLR0917 - a row of the table
     doctor: Doctor,
 ) -> None:
     report = doctor.once(scenario)
-    assert report.status == 1
+    assert report.status == (1 if report.failed() else 0)
     finding = report.of(check, status)
     assert seen in finding["seen"]
     assert cause in finding["cause"]
@@ -275,17 +270,17 @@ def test_a_fault_is_found(  # noqa: PLR0917 - a row of the table
 def test_what_depends_on_credentials_is_one_fault(doctor: Doctor) -> None:
     report = doctor.once(out_of_reach)
     assert report.failed() == {"packer", "credentials", "state backend"}
-    for check in ("region", "permissions", "source image", "quota", "channel"):
-        assert report.of(check, "warn")["cure"] == "see credentials"
+    asked = {one["check"] for one in report.findings}
+    assert asked.isdisjoint({"permissions", "source image", "channel", "state", "leftovers of bakes"})
 
 
 def test_the_cure_of_a_killed_update(doctor: Doctor) -> None:
-    cure = doctor.once(killed_update).of("lock", "fail")["cure"]
-    assert doctor.bench.run(*cure.split()).status == 0
-    report = doctor.examine("killed")
-    assert report.status == 0
-    assert report.of("lock", "ok")["seen"] == "free"
-    assert "interrupted update" in report.of("state", "warn")["seen"]
+    report = doctor.once(killed_update)
+    # Pulumi itself names who holds the lock, and the command.
+    refused = doctor.bench.up("killed")
+    assert "the stack is currently locked by" in refused.output
+    assert "pulumi cancel" in refused.output
+    assert doctor.bench.run("pulumi", "cancel", "--yes", "--stack", "killed").status == 0
     cure = report.of("state", "warn")["cure"].rpartition("Then ")[2]
     # Without a terminal, as in a pipeline.
     assert doctor.bench.run(*cure.split(), "--non-interactive").status == 0
@@ -300,4 +295,4 @@ def test_for_people(doctor: Doctor) -> None:
     assert run.status == 1
     assert "FAIL" in run.output
     assert "because: the stack file cannot be read" in run.output
-    assert "not ready: 1 thing to put right" in run.output
+    assert "not ready: 1 failed check" in run.output

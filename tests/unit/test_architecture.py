@@ -128,7 +128,7 @@ TESTED_ELSEWHERE = {
     "pipeline/aws/images": "test_account.py",
     "pipeline/aws/machines": "test_account.py",
     "pipeline/aws/patience": "test_clients.py and test_account.py",
-    "pipeline/baking/source": "test_bake.py, doctor/test_template.py",
+    "pipeline/baking/source": "test_bake.py, doctor/test_image.py",
     "pipeline/channels/account": "the steps that use it: test_settle.py, test_held.py",
     "pipeline/channels/adopt": "test_claim.py: what may be adopted is what a claim refuses",
     "pipeline/channels/pointer": "the steps that use it: test_claim.py, test_held.py",

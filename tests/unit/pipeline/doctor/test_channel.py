@@ -7,10 +7,9 @@ from pipeline.channels.standing import label
 from pipeline.doctor import channel
 from pipeline.doctor.account import Account
 from pipeline.doctor.findings import Finding
-from tests.unit.pipeline.doctor.making import PROD
+from tests.unit.pipeline.doctor.making import PROD, REGION
 
 NAME = "/golden-image/web/prod"
-REGION = PROD.place.region
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def account(aws: None) -> Account:
     for name in ("/golden-image/web/candidate", NAME):
         ssm.put_parameter(Name=name, Value="ami-1", Type="String")
     ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=[label("prod", "0a1b2c3d")])
-    return Account(PROD.place)
+    return Account(REGION)
 
 
 def findings(account: Account) -> list[Finding]:

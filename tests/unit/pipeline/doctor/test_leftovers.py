@@ -9,7 +9,6 @@ from moto.ec2.models import ec2_backends
 from pipeline.doctor import leftovers
 from pipeline.doctor.account import Account
 from pipeline.doctor.findings import Finding, Status
-from pipeline.doctor.stacks import Place
 
 REGION = "eu-west-1"
 KEY = "0123456789abcdef"
@@ -35,7 +34,7 @@ def image(ec2: Any, name: str, state: str = "available", **tags: str) -> str:
 
 
 def looked() -> Finding:
-    (found,) = leftovers.check(Account(Place(REGION)))
+    (found,) = leftovers.check(Account(REGION))
     return found
 
 
@@ -85,4 +84,4 @@ def test_what_is_finished_or_of_others_is_none(ec2: Any) -> None:
 
 def test_an_image_that_was_made_but_not_finished(ec2: Any) -> None:
     left = image(ec2, "web-1", **NEW)
-    assert f"image {left} web-1, available and not finished, made" in looked().seen
+    assert f"image {left} web-1, available and not finished, created" in looked().seen

@@ -104,9 +104,16 @@ class TestElsewhere:
 
     def test_a_missing_package_fails_and_another_version_warns(self) -> None:
         Path("requirements.txt").write_text(LOCK)
-        [missing] = machine.packages({"boto3": "1.40.1"})
-        [other] = machine.packages({"boto3": "1.39", "ruamel-yaml": "0.18.1"})
-        assert (missing.status, other.status) == (Status.FAIL, Status.WARN)
+        python = Path(".venv/bin/python")
+        python.parent.mkdir(parents=True)
+        for installed, status in (
+            ('[["boto3", "1.40.1"]]', Status.FAIL),
+            ('[["boto3", "1.39"], ["ruamel-yaml", "0.18.1"]]', Status.WARN),
+            ('[["boto3", "1.40.1"], ["ruamel-yaml", "0.18.1"]]', Status.OK),
+        ):
+            put(python.parent, "python", installed)
+            [finding] = machine.packages()
+            assert finding.status is status
 
     def test_the_environment_is_asked(self) -> None:
         python = Path(".venv/bin/python")

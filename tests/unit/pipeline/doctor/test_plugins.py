@@ -3,15 +3,14 @@
 import pytest
 
 from pipeline.doctor import plugins
-from pipeline.doctor.findings import Status, Subject
+from pipeline.doctor.findings import Status
 
-SUBJECT = Subject("pulumi plugins", "this machine")
 WANTED = {"aws": "7.51.1", "command": "1.2.1"}
 BOTH = set(WANTED.items())
 
 
 @pytest.mark.parametrize(
-    ("there", "on_path", "may_fetch", "status"),
+    ("there", "on_path", "may_download", "status"),
     [
         (BOTH, [], False, Status.OK),
         (BOTH - {("aws", "7.51.1")} | {("aws", "7.0.0")}, [], True, Status.WARN),
@@ -19,8 +18,10 @@ BOTH = set(WANTED.items())
         (BOTH - {("aws", "7.51.1")}, ["aws"], False, Status.OK),
     ],
 )
-def test_judge(there: set[tuple[str, str]], on_path: list[str], *, may_fetch: bool, status: Status) -> None:
-    found = plugins.judge(SUBJECT, wanted=WANTED, there=there, on_path=on_path, may_fetch=may_fetch)
+def test_judge(
+    there: set[tuple[str, str]], on_path: list[str], *, may_download: bool, status: Status
+) -> None:
+    found = plugins.judge(wanted=WANTED, there=there, on_path=on_path, may_download=may_download)
     assert found.status is status
     if status is not Status.OK:
         assert found.seen == "missing: aws 7.51.1"

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.baking.variables import split_variables, template_variables
-from pipeline.doctor import run, stacks, template
+from pipeline.doctor import run, stacks
 from pipeline.doctor.findings import Status
-from pipeline.doctor.stacks import Place
-from pipeline.errors import PipelineError
+from pipeline.doctor.stacks import Purpose
+from pipeline.settings import load
 
 DEV = """config:
   aws:region: eu-west-1
@@ -30,38 +29,19 @@ def write(folder: Path, text: str, name: str = "dev") -> Path:
     return path
 
 
-def test_what_the_checks_need(tmp_path: Path) -> None:
-    stack = stacks.read("dev", write(tmp_path, DEV))
-    assert stack.place == Place("eu-west-1", "build")
-    assert stack.bakes
-    assert stack.role == "web"
-    assert stack.variables == {"source_image_owners": ["136693071363"]}
-    assert stack.architecture == "arm64"
-    assert stack.validation.clones == 3
-
-
-def test_a_pinned_stack_does_not_bake(tmp_path: Path) -> None:
-    assert not stacks.read(
-        "dev", write(tmp_path, DEV + "  golden-image:image: ami-0123456789abcdef0\n")
-    ).bakes
-
-
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("purpose", "text", "policy"),
     [
-        ("config: {}\n", "aws:region is required"),
-        ("nothing", "is no stack file"),
-        ("config:\n  aws:region: eu-west-1\n  golden-image:from: bake\n", "golden-image:channel is required"),
-        (
-            "config:\n  aws:region: eu-west-1\n  golden-image:channel: c\n",
-            "does not say where its image comes from",
-        ),
-        (DEV.replace("    clones: 3", "    - clones"), "golden-image:validation is not valid"),
+        ("update", DEV, "bake"),
+        ("update", DEV + "  golden-image:image: ami-0123456789abcdef0\n", "promote"),
+        ("update", DEV.replace("from: bake", "from: build"), "promote"),
+        ("preview", DEV, "preview"),
+        ("operate", DEV, "operate"),
     ],
 )
-def test_a_file_that_is_none(text: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=message):
-        stacks.read("dev", write(tmp_path, text))
+def test_the_policy_of_the_work(purpose: Purpose, text: str, policy: str, tmp_path: Path) -> None:
+    stack = stacks.Stack(load.read("dev", write(tmp_path, text)), purpose)
+    assert stack.policy == policy
 
 
 @pytest.mark.parametrize(
@@ -78,7 +58,7 @@ def test_one_stack_that_cannot_be_read_is_one_finding(tmp_path: Path, written: s
     )
     write(tmp_path, text)
     write(tmp_path, DEV, "prod")
-    findings, found = run._read([], f"{tmp_path}/Pulumi.{{stack}}.yaml")
+    findings, found = run._read([], f"{tmp_path}/Pulumi.{{stack}}.yaml", "update")
     assert [stack.name for stack in found] == ["prod"]
     bad, good = findings
     assert (bad.status, good.status) == (Status.FAIL, Status.OK)
@@ -95,9 +75,7 @@ def test_stacks_by_their_files(tmp_path: Path) -> None:
     assert stacks.names(f"{tmp_path}/Pulumi.dev.yaml") == []
 
 
-def test_what_a_file_sets_is_what_the_template_lets_it_set(tmp_path: Path) -> None:
-    """The architecture follows a key of its own: it is not set as a variable, which is refused."""
-    stack = stacks.read("dev", write(tmp_path, DEV))
-    content, _ = split_variables(stack.variables, template_variables(Path("packer")), where="bake.variables")
-    assert content == {"source_image_owners": ["136693071363"]}
-    assert template.values(stack)["source_image_architecture"] == "arm64"
+def test_the_architecture_of_the_source_image_is_the_stacks(tmp_path: Path) -> None:
+    stack = stacks.Stack(load.read("dev", write(tmp_path, DEV)))
+    assert stack.variables["source_image_owners"] == ["136693071363"]
+    assert stack.variables["source_image_architecture"] == "arm64"

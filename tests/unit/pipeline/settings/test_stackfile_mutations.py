@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.doctor import stacks
 from pipeline.errors import PipelineError
+from pipeline.settings import load
 from pipeline.settings.stackfile import StackFile
 from tools.checks import PROJECT
 
@@ -108,7 +108,7 @@ def test_a_mutated_stack_file(tmp_path: Path, part: int) -> None:
         path.write_bytes(content)
         try:
             try:
-                stacks.read("prod", path)
+                load.read("prod", path)
             except PipelineError as error:
                 readable(error)
             file = StackFile.read(path)
