@@ -77,7 +77,7 @@ class Facts:
 
 
 def gather(preview: Preview, account: Account) -> Facts:
-    """The facts of a preview; what AWS does not answer is left out, and said."""
+    """The facts of a preview; what AWS does not answer is left out, and named."""
     config = preview.config
     role = config.get("golden-image:role", Config.model_fields["role"].default)
     channel = config.get("golden-image:channel", "")

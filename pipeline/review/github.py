@@ -37,7 +37,7 @@ class GitHub:
         number = _number(environment)
         if missing or number is None:
             raise PipelineError(
-                "this is no GitHub workflow of a pull request, or it has no token",
+                "this is not a GitHub workflow of a pull request, or it has no token",
                 seen=f"without {', '.join([*missing, *([] if number else ['a pull request in the event'])])}",
                 allowed=", ".join(_VARIABLES),
                 change=f"on: pull_request; env: {TOKEN}: ${{{{ github.token }}}}",

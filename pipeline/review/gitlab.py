@@ -35,7 +35,7 @@ class GitLab:
         missing = [name for name in _VARIABLES if not environment.get(name)]
         if missing:
             raise PipelineError(
-                "this is no GitLab pipeline of a merge request, or it has no token",
+                "this is not a GitLab merge request pipeline, or it has no token",
                 seen=f"without {', '.join(missing)}",
                 allowed=", ".join(_VARIABLES),
                 change=f"rules: if: $CI_PIPELINE_SOURCE == 'merge_request_event'; {TOKEN} as a masked CI/CD variable",

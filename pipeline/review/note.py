@@ -108,18 +108,19 @@ def _stack(facts: Facts, now: datetime, detail: Detail) -> dict[str, Any]:
 
 
 def _images(facts: Facts, now: datetime) -> list[list[str]]:
-    """Rows of the table of images: what the channel holds now, and then."""
+    """Rows of the table of images: what the channel holds before and after the update."""
     rows = []
     if facts.before:
-        rows.append(["now", *_image_row(facts.before, facts.images.get(facts.before), now)])
+        label = "now" if facts.after == facts.before else "before"
+        rows.append([label, *_image_row(facts.before, facts.images.get(facts.before), now)])
     if facts.after and facts.after != facts.before:
         adopted = facts.bake.adopts if facts.bake else None
         if facts.after != UNKNOWN:
-            rows.append(["then", *_image_row(facts.after, facts.images.get(facts.after), now)])
+            rows.append(["after", *_image_row(facts.after, facts.images.get(facts.after), now)])
         elif adopted is not None:
-            rows.append(["then", *_image_row(adopted.id, adopted, now)])
+            rows.append(["after", *_image_row(adopted.id, adopted, now)])
         else:
-            rows.append(["then", "baked by the update", "", "", "validated by the update, or not used"])
+            rows.append(["after", "to be baked", "", "", "not validated yet"])
     return rows
 
 
@@ -135,11 +136,11 @@ def _lines(facts: Facts, now: datetime) -> list[str]:
     lines = []
     if facts.pinned and facts.preview.changed:
         lines.append(f"Pinned by {markdown.code('golden-image:image')}.")
-    # That the channel moves, and from where to where, the headline says already.
+    # That the channel moves, and from where to where, the headline shows already.
     moves = f"channel {facts.channel}: "
     lines += [words.sentence(text) for text in facts.preview.said if not text.startswith(moves)]
     if facts.unasked is not None:
-        lines.append(f"What is known of the images is missing here: {markdown.plain(facts.unasked)}.")
+        lines.append(f"Image details are unavailable: {markdown.plain(facts.unasked)}.")
     elif facts.channel:
         lines.append(words.rollback(facts, now))
     return lines
@@ -163,7 +164,7 @@ def _row(change: Change) -> list[str]:
 def _diff(changed: Sequence[Change], most: int) -> str:
     lines: list[str] = []
     for change in changed:
-        # Of a new or a removed resource the table says enough.
+        # Of a new or a removed resource the table shows enough.
         if change.operation in ("create", "delete"):
             continue
         lines.append(f"  {change.name} ({change.type})")

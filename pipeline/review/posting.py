@@ -95,7 +95,7 @@ def post(forge: Forge, marker: str, body: str) -> str:
         raise PipelineError(
             f"the note could not be posted to {forge.target}",
             seen=f"{error}, {ATTEMPTS} times",
-            change="run the job again; the note's text stands above",
+            change="run the job again; the text of the note is printed above",
         ) from error
     return url
 
@@ -123,7 +123,7 @@ def _upsert(forge: Forge, marker: str, body: str) -> str:
 
 
 def _insist(forge: Forge, response: httpx.Response) -> None:
-    """Raise for an answer that is none."""
+    """Raise on an error response."""
     if response.is_success:
         return
     response.read()
@@ -132,10 +132,10 @@ def _insist(forge: Forge, response: httpx.Response) -> None:
         asked = response.headers.get("Retry-After", "")
         raise _Passing(seen, float(asked) if asked.isdecimal() else None)
     cures = {
-        401: f"{forge.token_name} is no valid token (any more)",
-        403: f"the token in {forge.token_name} may not write here (GitLab: scope api, role Reporter or above; GitHub: "
-        "permission pull-requests: write)",
-        404: f"there is no such merge request, or the token in {forge.token_name} may not see it",
+        401: f"{forge.token_name} is invalid or has expired",
+        403: f"the token in {forge.token_name} is not allowed to write here (GitLab: scope api and role Reporter or "
+        "above; GitHub: permission pull-requests: write)",
+        404: f"the merge request does not exist, or the token in {forge.token_name} cannot see it",
     }
     raise PipelineError(
         f"the note could not be posted to {forge.target}",

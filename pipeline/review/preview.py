@@ -1,4 +1,4 @@
-"""`pulumi preview --json`, read: which resources change, how, and what the program said.
+"""`pulumi preview --json`, read: which resources change, how, and what the program printed.
 
 Source: the output of Pulumi 3.250 (`display.PreviewDigest`): ``config``, ``steps``, ``diagnostics``,
 ``changeSummary``. A preview that failed has no steps, but diagnostics.
@@ -89,7 +89,7 @@ class Preview:
         config: Its config, as the engine shows it (secrets are `SECRET`).
         changes: All resources, the unchanged too.
         errors: What stopped it; empty if nothing did.
-        said: What the program told beside.
+        said: The lines that the program printed besides.
     """
 
     stack: str
@@ -124,7 +124,7 @@ def run(stack: str, config_file: Path) -> Preview:
         config_file: Its config file.
 
     Raises:
-        PipelineError: Pulumi is not there, or said something that is no preview.
+        PipelineError: Pulumi is not on PATH, or its output is not a preview.
     """
     argv = ["pulumi", "preview", "--json", "--non-interactive", "--stack", stack]
     argv += ["--config-file", str(config_file)]
@@ -141,7 +141,7 @@ def run(stack: str, config_file: Path) -> Preview:
             stack=stack,
             config={},
             changes=(),
-            errors=(_clean(done.stderr) or "no word from pulumi",),
+            errors=(_clean(done.stderr) or "no output from pulumi",),
             said=(),
         )
     return parse(stack, done.stdout)

@@ -1,4 +1,4 @@
-"""Facts in words: the headline, the images, why a bake runs. Markdown, but no layout."""
+"""Facts in words: the headline, the images, why a bake runs. Markdown without layout."""
 
 from __future__ import annotations
 
@@ -35,41 +35,49 @@ def headline(facts: Facts, now: datetime) -> str:
 def _image_part(facts: Facts, now: datetime) -> str:
     if facts.before is None and facts.after is None:
         return ""
-    old = image_words(facts, facts.before, now)
     kind = f"{markdown.plain(facts.role)} image"
+    old = f"{kind} {image_words(facts, facts.before, now)}"
     if facts.before == facts.after:
-        return f"{kind} {old} stays"
+        return f"{old} stays"
+    adopted = facts.bake.adopts if facts.bake is not None else None
+    if facts.after == UNKNOWN and adopted is None and facts.before is None:
+        return f"first {kind} will be baked; promoted if validation passes"
+    new = image_words(facts, facts.after, now)
     if facts.after == UNKNOWN:
-        if facts.bake is not None and facts.bake.adopts is not None:
-            return f"{kind} {old} → {_told(facts.bake.adopts, now)}, once it has passed validation"
-        return f"{kind} {old} → a new one, if it passes validation"
-    return f"{kind} {old} → {image_words(facts, facts.after, now)}"
+        new = "a new image" if adopted is None else described(adopted, now)
+        new += ", promoted if validation passes"
+    return f"first {kind}: {new}" if facts.before is None else f"{old} → {new}"
 
 
 def image_words(facts: Facts, image_id: str | None, now: datetime) -> str:
-    """An image by id, with what is known of it."""
+    """An image by id, with its details."""
     if image_id is None:
-        return "nothing"
+        return "no image"
     image = facts.images.get(image_id)
-    return markdown.code(image_id) if image is None else _told(image, now)
+    return markdown.code(image_id) if image is None else described(image, now)
 
 
-def _told(image: Image, now: datetime) -> str:
-    commit = image.tags.get(TAG_GIT_COMMIT, "")[:COMMIT_DIGITS]
+def described(image: Image, now: datetime) -> str:
+    """An image by id, with name, age and commit."""
+    return f"{markdown.code(image.id)} ({_details(image, now)})"
+
+
+def _details(image: Image, now: datetime) -> str:
+    short = commit(image)
     about = [
         markdown.plain(image.name),
         f"built {age(image.created, now)} ago",
-        f"commit {markdown.plain(commit)}" if commit else "",
+        f"commit {markdown.plain(short)}" if short else "",
     ]
-    return f"{markdown.code(image.id)} ({', '.join(part for part in about if part)})"
+    return ", ".join(part for part in about if part)
 
 
 def _template_part(facts: Facts) -> str:
     before, after = facts.template
     if before is None:
-        return "launch template is new" if after else ""
+        return "new launch template" if after else ""
     if after is None:
-        return "launch template goes"
+        return "launch template removed"
     return (
         f"launch template v{before} → v{after}" if before != after else f"launch template stays at v{before}"
     )
@@ -78,7 +86,7 @@ def _template_part(facts: Facts) -> str:
 def _replaced_part(facts: Facts) -> str:
     names = [markdown.code(change.name) for change in facts.replaced]
     if not names:
-        return "nothing replaced"
+        return "" if facts.before is None else "nothing replaced"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{len(names)} replaced: {', '.join(names[:NAMED])}{more}"
 
@@ -105,7 +113,7 @@ def _when(evidence: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """What the program said, as a sentence."""
+    """A line that the program printed, as a sentence."""
     return markdown.plain(f"{text[:1].upper()}{text[1:].rstrip('.')}.")
 
 
@@ -115,7 +123,7 @@ def built(image: Image, now: datetime) -> str:
 
 
 def commit(image: Image) -> str:
-    """The commit that an image was baked from, shortened; empty if it does not say."""
+    """The commit that an image was baked from, shortened; empty if its tags have none."""
     return image.tags.get(TAG_GIT_COMMIT, "")[:COMMIT_DIGITS]
 
 
@@ -124,19 +132,18 @@ def bake(facts: Facts, now: datetime, *, most: int) -> list[str]:
     if facts.bake is None:
         return []
     if facts.bake.adopts is not None:
-        return [
-            f"No bake: an image of the same content is there and is used, {_told(facts.bake.adopts, now)}."
-        ]
+        return [f"No bake: {described(facts.bake.adopts, now)} has the same content and is used."]
     if facts.bake.first:
         return ["**A bake will run**: the first of this stack."]
     reasons = [markdown.plain(reason) for reason in facts.bake.reasons]
     more = [f"and {len(reasons) - most} more"] if len(reasons) > most else []
-    return ["**A bake will run**, because of what goes into the image:", *reasons[:most], *more]
+    return ["**A bake will run** because its inputs changed:", *reasons[:most], *more]
 
 
 def rollback(facts: Facts, now: datetime) -> str:
-    """What to go back to once the update is done."""
+    """How to roll back once the update is done."""
     if facts.rollback is None:
-        return "After this update there is no earlier image that the channel could go back to."
+        return "After this update, the channel has no earlier image to roll back to."
     command = markdown.code(f"python -m pipeline rollback {facts.preview.stack}")
-    return f"Going back after this update: to {_told(facts.rollback, now)}, by {command}."
+    restored = f"{markdown.code(facts.rollback.id)}, {_details(facts.rollback, now)}"
+    return f"To roll back after this update, run {command} (restores {restored})."

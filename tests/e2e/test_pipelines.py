@@ -119,7 +119,7 @@ def test_from_the_merge_request_to_prod(gitlab: GitLab) -> None:
     assert gitlab.jobs(MERGE_REQUEST) == dict.fromkeys(("lint", "unit", "preview"), "on_success")
     assert gitlab.run("preview", MERGE_REQUEST).status == 1
     [note] = gitlab.forge.notes
-    assert "### dev: web image nothing → a new one" in note["body"]
+    assert "### dev: first web image will be baked; promoted if validation passes" in note["body"]
     assert "### prod: the preview failed: channel candidate holds no image" in note["body"]
     installed = (gitlab.folder / "apt-get.calls").read_text()
     assert installed == "update -q\ninstall -q -y --no-install-recommends python3 python3-venv\n"
@@ -139,7 +139,7 @@ def test_from_the_merge_request_to_prod(gitlab: GitLab) -> None:
     assert gitlab.run("preview", MERGE_REQUEST).status == 0
     [note] = gitlab.forge.notes
     assert "### dev: nothing to do" in note["body"]
-    assert f"### prod: web image nothing → `{image}`" in note["body"]
+    assert f"### prod: first web image: `{image}`" in note["body"]
     calls = bench.calls()
     assert [call for call in calls if not call["action"].startswith(READS)] == []
     assert "AssumeRoleWithWebIdentity" in {call["action"] for call in calls}

@@ -97,7 +97,12 @@ def test_what_does_not_pass_is_told(forge: Forge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "cure"), [(403, "may not write here"), (404, "no such merge request"), (422, "see the answer")]
+    ("status", "cure"),
+    [
+        (403, "is not allowed to write here"),
+        (404, "the merge request does not exist"),
+        (422, "see the answer"),
+    ],
 )
 def test_a_refusal_is_told_at_once(forge: Forge, status: int, cure: str) -> None:
     forge.faults = [(status, {})]
@@ -109,7 +114,7 @@ def test_a_refusal_is_told_at_once(forge: Forge, status: int, cure: str) -> None
 
 def test_a_wrong_token_is_told_and_not_shown(forge: Forge) -> None:
     name = "GITLAB_TOKEN" if forge.kind == "gitlab" else "GITHUB_TOKEN"
-    with pytest.raises(PipelineError, match=f"{name} is no valid token") as caught:
+    with pytest.raises(PipelineError, match=f"{name} is invalid or has expired") as caught:
         post(forge, **{name: "a-secret-that-is-wrong"})
     assert "a-secret-that-is-wrong" not in str(caught.value)
 
@@ -122,7 +127,7 @@ def test_nobody_answers(forge: Forge) -> None:
 
 def test_outside_of_a_merge_request(forge: Forge) -> None:
     gone = {"CI_MERGE_REQUEST_IID": ""} if forge.kind == "gitlab" else {"GITHUB_REF": "refs/heads/main"}
-    with pytest.raises(PipelineError, match="this is no Git"):
+    with pytest.raises(PipelineError, match="this is not a Git"):
         post(forge, **gone)
 
 
@@ -159,4 +164,4 @@ def test_the_command_prints_it_whatever_comes_of_the_posting(
         assert forge.notes[0]["body"].startswith(MARKER)
         assert "the preview of prod failed" in str(done.exception)
     else:
-        assert "may not write here" in str(done.exception)
+        assert "is not allowed to write here" in str(done.exception)
