@@ -1,6 +1,6 @@
 """`python -m pipeline`: the steps that the program runs, and the commands for people.
 
-Exit status: 0 done · 1 an error, told on stderr · 2 wrong usage · 130 interrupted.
+Exit status: 0 done · 1 an error, printed to stderr · 2 wrong usage · 130 interrupted.
 """
 
 from __future__ import annotations

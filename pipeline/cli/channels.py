@@ -25,10 +25,10 @@ MOST_DAYS = 36_500
 def about(
     stack: Annotated[str, typer.Argument(help="The stack, such as prod.")],
     *,
-    tag: Annotated[bool, typer.Option("--tag", help="Note the image in the stack's tags, too.")] = False,
+    tag: Annotated[bool, typer.Option("--tag", help="Write the image to the stack's tags, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what a stack says of itself: which image, since when, what was before, how to go back."""
+    """Print a stack's image, since when it has it, the previous one, and how to roll back."""
     from pipeline.channels import about as command  # noqa: PLC0415 - the steps do not pay for it
 
     outputs = command.outputs(stack)
@@ -42,7 +42,8 @@ def about(
 def rollback(
     stack: Annotated[str, typer.Argument(help="The stack, such as prod.")],
     image: Annotated[
-        str | None, typer.Argument(help="An image that its channel held; default: the previous good one.")
+        str | None,
+        typer.Argument(help="An image that its channel held before; default: the previous good one."),
     ] = None,
     *,
     config_file: Annotated[
@@ -50,7 +51,7 @@ def rollback(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a stack's channel has held, and pin the previous good image in the stack file."""
+    """Show the history of a stack's channel, and pin the previous good image in the stack file."""
     from pipeline.channels import rollback as command  # noqa: PLC0415 - the steps do not pay for it
 
     outcome = command.run(
@@ -71,9 +72,7 @@ def adopt(
     *,
     version: Annotated[
         int,
-        typer.Option(
-            min=1, max=10**9, help="The pointer's version that you have seen, as an error names it."
-        ),
+        typer.Option(min=1, max=10**9, help="The version of the pointer that the error names."),
     ],
     config_file: Annotated[
         Path | None, typer.Option(help="The stack's config file; default: Pulumi.STACK.yaml.")
@@ -96,19 +95,19 @@ def adopt(
 def revoke(
     image: Annotated[str, typer.Argument(help="The image, ami-…")],
     *,
-    reason: Annotated[str, typer.Option(help="Why; a refusal quotes it.")],
+    reason: Annotated[str, typer.Option(help="The reason; later refusals quote it.")],
     region: Region = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep an image out of every channel from now on."""
+    """Forbid an image to every channel from now on."""
     from pipeline.channels import revoke as command  # noqa: PLC0415
 
     descendants = command.revoke(account_of(region, profile), image, reason)
     if as_json:
         print(json.dumps({"revoked": image, "descendants": [child.id for child in descendants]}))  # noqa: T201
         return
-    say(f"{image} is revoked; `python -m pipeline restore {image}` takes it back")
+    say(f"{image} is revoked; `python -m pipeline restore {image}` withdraws that")
     for child in descendants:
         state = "revoked too" if child.revoked is not None else "not revoked"
         say(f"  baked from it: {child.id} {child.name} ({state})")
@@ -122,7 +121,7 @@ def restore(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take the revocation of an image back."""
+    """Withdraw the revocation of an image."""
     from pipeline.channels import revoke as command  # noqa: PLC0415
 
     said = command.restore(account_of(region, profile), image)
@@ -135,32 +134,34 @@ def restore(
 @app.command(rich_help_panel=PEOPLE)
 def retire(
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove them. Without this option they are only listed.")
+    ] = False,
     history: Annotated[
-        int, typer.Option(min=1, max=1_000, help="Keep the last so many images of each channel.")
+        int, typer.Option(min=1, max=1_000, help="Number of most recent images to keep per channel.")
     ] = KEPT.history,
     days: Annotated[
-        int, typer.Option(min=0, max=MOST_DAYS, help="Keep images younger than so many days.")
+        int, typer.Option(min=0, max=MOST_DAYS, help="Keep images younger than this number of days.")
     ] = KEPT.age.days,
     settled_days: Annotated[
         int,
         typer.Option(
             min=0,
             max=MOST_DAYS,
-            help="Keep a channel's earlier image until the present one was there so long.",
+            help="Days for which a channel must have held its image before earlier ones may go.",
         ),
     ] = KEPT.settled.days,
     cap: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Remove at most so many images in one run.")
+        int, typer.Option(min=1, max=10_000, help="Largest number of images to remove in one run.")
     ] = 10,
     each: Annotated[
-        bool, typer.Option("--all", help="A line for every image, not one for a reason.")
+        bool, typer.Option("--all", help="Print a line per image instead of one per reason.")
     ] = False,
     region: Region = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the images that nobody needs any more, with the reason why each other stays; remove them."""
+    """List the images that are no longer needed, with the reason to keep each other one; remove them."""
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
     from pipeline.channels import retire as command  # noqa: PLC0415
@@ -191,7 +192,7 @@ def retire(
             say(line)
     if done is not None and done.refused:
         raise PipelineError(
-            f"EC2 refused to remove {len(done.refused)} of what nobody needs; the rest is done",
+            f"EC2 refused to remove {len(done.refused)} of what is to be retired; the rest is removed",
             seen="\n".join(f"{thing}: {said}" for thing, said in done.refused.items()),
-            change="what EC2 says is the cause; iam/operate.json has what `retire` needs; the tag Keep keeps an image",
+            change="see EC2's answers; iam/operate.json has what `retire` needs; the tag Keep keeps an image",
         )

@@ -25,7 +25,7 @@ def doctor(
     ] = None,
     *,
     config_file: Annotated[
-        str, typer.Option(help="A stack's config file; {stack} stands for its name.")
+        str, typer.Option(help="A stack's config file; {stack} is replaced by its name.")
     ] = "Pulumi.{stack}.yaml",
     purpose: Annotated[
         Literal["update", "preview", "operate"],

@@ -34,18 +34,20 @@ def note(
     stacks: Annotated[list[str], typer.Argument(help="The stacks, such as dev prod.")],
     *,
     config_file: Annotated[
-        str, typer.Option(help="Config file of a stack; {stack} stands for its name.")
+        str, typer.Option(help="Config file of a stack; {stack} is replaced by its name.")
     ] = "Pulumi.{stack}.yaml",
     preview: Annotated[
         list[str] | None,
         typer.Option(help="STACK=FILE: output of `pulumi preview --json`, instead of running it."),
     ] = None,
     post: Annotated[Where | None, typer.Option(help="Post it to the merge request of this pipeline.")] = None,
-    project: Annotated[str, typer.Option(help="One note a project and merge request.")] = "golden-image",
+    project: Annotated[
+        str, typer.Option(help="Name of the note; one per merge request and name.")
+    ] = "golden-image",
 ) -> None:
-    """Tell in one Markdown note what an update of stacks would do, for the people who review it.
+    """Print one Markdown note about what an update of stacks would change, for its reviewers.
 
-    Exit status: 0 told (and posted) · 1 a preview failed, or the note could not be posted; it is printed all the same.
+    Exit status: 0 printed (and posted) · 1 a preview failed, or the note could not be posted (it is printed anyway).
     """
     from pipeline.review import note as command  # noqa: PLC0415 - the steps do not pay for it
 
@@ -59,7 +61,7 @@ def note(
         print(f"posted: {send(forge, command.marker(project), text)}", file=sys.stderr)  # noqa: T201
     failed = [one.preview.stack for one in facts if one.preview.errors]
     if failed:
-        raise PipelineError(f"the preview of {', '.join(failed)} failed", change="the note says why")
+        raise PipelineError(f"the preview of {', '.join(failed)} failed", change="the note has the reason")
 
 
 def _forge(post: Where | None) -> Forge | None:
@@ -76,9 +78,9 @@ def _saved(given: list[str]) -> dict[str, Path]:
     for stack, sign, path in pairs:
         if not (stack and sign and _is_file(path)):
             raise PipelineError(
-                "--preview names no file",
+                "--preview does not name a file",
                 seen=f"{stack}{sign}{path}",
-                allowed="STACK=FILE, a file that is there",
+                allowed="STACK=FILE, of a file that exists",
             )
     return {stack: Path(path) for stack, _, path in pairs}
 

@@ -43,25 +43,25 @@ def _step(module: str, function: str = "run") -> None:
 
 @app.command(rich_help_panel=STEPS)
 def bake() -> None:
-    """Bake an image with Packer, or adopt the one that has the same bake key."""
+    """Bake an image with Packer, or adopt the image with the same bake key."""
     _step("baking.bake")
 
 
 @app.command(rich_help_panel=STEPS)
 def keygen() -> None:
-    """Make the key pair for one image's validation."""
+    """Create the key pair for one image's validation."""
     _step("validation.keygen")
 
 
 @app.command(rich_help_panel=STEPS)
 def validate() -> None:
-    """Check the machines that were booted from an image."""
+    """Run the checks on machines that were booted from an image."""
     _step("validation.validate")
 
 
 @app.command(rich_help_panel=STEPS)
 def claim() -> None:
-    """Make sure that a channel stands where its stack left it, before its pointer moves."""
+    """Check that a channel is as its stack left it, before its pointer moves."""
     _step("channels.claim")
 
 
@@ -73,11 +73,11 @@ def held() -> None:
 
 @app.command(rich_help_panel=STEPS)
 def settle() -> None:
-    """Let the channel tags of a role's images follow its pointers."""
+    """Set the channel tags of a role's images to what its pointers hold."""
     _step("channels.settle")
 
 
 @app.command(rich_help_panel=STEPS)
 def leave() -> None:
-    """The same, as if the channel held nothing any more."""
+    """Remove a channel's tags, as its pointer is deleted."""
     _step("channels.settle", "leave")

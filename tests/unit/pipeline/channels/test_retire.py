@@ -301,7 +301,7 @@ def test_one_image_that_ec2_keeps_does_not_keep_the_others(aws: None, guarded: N
     run = retire_all("--json", "--yes")
     assert run.exit_code == 1
     assert isinstance(run.exception, PipelineError)
-    assert "EC2 refused to remove 1 of what nobody needs" in str(run.exception)
+    assert "EC2 refused to remove 1 of what is to be retired" in str(run.exception)
     found = json.loads(run.stdout)
     assert found["refused"] == {refused: "OperationNotPermitted: m"}
     assert set(rest) <= set(found["removed"])
