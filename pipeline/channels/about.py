@@ -34,7 +34,7 @@ def outputs(stack: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(_pulumi("stack", "output", "--json", "--stack", stack))
     if "readme" not in found:
         raise PipelineError(
-            f"stack {stack} has nothing to say yet",
+            f"stack {stack} has no outputs yet",
             seen=f"outputs: {', '.join(sorted(found)) or 'none'}",
             change=f"`pulumi up --stack {stack}` first",
         )
