@@ -191,10 +191,13 @@ def test_an_unknown_kind_is_refused() -> None:
 def test_the_log_says_who_called_what(ec2: Any, once: Any) -> None:
     httpx.delete(url(ec2, "calls"))
     tag(once, "a")
-    rows = httpx.get(url(ec2, "calls")).json()
-    assert rows == [
-        {"key": "once", "service": "ec2", "action": "DescribeImages", "status": 200},
-        {"key": "once", "service": "ec2", "action": "CreateTags", "status": 200},
+    with pytest.raises(ClientError, match="DryRunOperation"):
+        once.create_key_pair(KeyName="a", DryRun=True)
+    mine = {"key": "once", "service": "ec2"}
+    assert httpx.get(url(ec2, "calls")).json() == [
+        {**mine, "action": "DescribeImages", "status": 200, "dry": False},
+        {**mine, "action": "CreateTags", "status": 200, "dry": False},
+        {**mine, "action": "CreateKeyPair", "status": 412, "dry": True},
     ]
 
 
