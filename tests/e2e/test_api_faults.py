@@ -68,7 +68,7 @@ def made_anew(up: Callable[[], Run]) -> None:
     """Update a stack whose state has a pointer that is gone: the provider may not find at once what it writes anew."""
     run = up()
     if run.status != 0:
-        assert "reading SSM Parameter" in run.output
+        assert "the resource did not exist while updating" in run.output
         assert up().status == 0
 
 

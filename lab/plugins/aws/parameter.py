@@ -107,10 +107,13 @@ class Parameter(AwsResource):
     def update(self, resource_id: str, state: Values, old: Values, new: Values, call: Call) -> Values:
         """One PutParameter, which makes a new version; read back once.
 
+        A parameter that is gone but in the state is made anew by it, and may not be there yet at that one read: only a
+        create reads again (terraform-provider-aws, resourceParameterRead). The read then forgets the resource, of which
+        the bridge makes an error (pulumi-terraform-bridge, pkg/tfbridge/provider.go, Update).
+
         Raises:
             PluginError: It is gone.
         """
-        del call
         api = self._ssm(new)
         names = self.diff(old, new).names
         if names - {"overwrite", "tags", "tagsAll", "region"}:
@@ -123,7 +126,11 @@ class Parameter(AwsResource):
             api.add_tags_to_resource(ResourceType="Parameter", ResourceId=resource_id, Tags=tag_list(after))
         outputs = self.read(resource_id, {**state, **merged(new)})
         if outputs is None:
-            raise PluginError(f"reading SSM Parameter ({resource_id}): couldn't find resource")
+            raise PluginError(
+                f"Resource provider reported that the resource did not exist while updating {call.urn}.\n\n"
+                "This is usually a result of the resource having been deleted outside of Pulumi, and can often be "
+                "fixed by running `pulumi refresh` before updating."
+            )
         return outputs
 
     def delete(self, resource_id: str, state: Values, call: Call) -> None:
