@@ -72,8 +72,9 @@ def _wait(account: Account, plan: plans.Held) -> Standing:
             raise _somebody_elses(found, seen, plan.image_id)
         # A version with the promotion's label was seen by this step before: it runs again because of another write.
         new = written and mine not in found.record[0].labels
-        shown = (new or waited >= QUIET_SECONDS) and found.seen.version >= plan.pointer_version
-        if found.image_id == plan.image_id == account.pointer.image_id() and (shown or late):
+        # What the provider has read shows soon; in the state may be the number of a pointer that was deleted since.
+        shown = (new and found.seen.version >= plan.pointer_version) or waited >= QUIET_SECONDS
+        if found.image_id == plan.image_id == account.pointer.image_id() and shown:
             return found
         if late:
             raise _not_there(account.pointer.name, found, plan.image_id)

@@ -241,6 +241,16 @@ def test_the_version_that_the_provider_saw_is_waited_for(
     assert account.labels() == {3: [MINE]}
 
 
+def test_a_version_that_the_state_has_of_a_pointer_that_was_deleted_is_not_waited_for(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = account.image("same")
+    account.point("prod", image)
+    waits = slow(monkeypatch, lambda: None)
+    assert held.run(plan("prod", image, claim=claimed(account), pointerVersion=8))["version"] == 1
+    assert len(waits) == held.QUIET_SECONDS
+
+
 def test_a_channel_that_was_made_anew_between_the_look_and_the_write(account: Aws) -> None:
     """Its versions begin at 1 again, so that numbers alone show nothing."""
     old, mine, theirs = account.image("old"), account.image("mine"), account.image("theirs")
