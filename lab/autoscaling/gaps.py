@@ -9,7 +9,8 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from lab.autoscaling.members import Member, book
+from lab.autoscaling import targets
+from lab.autoscaling.members import Member, book, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,12 +30,14 @@ def fill() -> None:
         (AutoScalingBackend, "lab_filled", True),
         (FakeAutoScalingGroup, "set_desired_capacity", _set_desired_capacity),
         (FakeAutoScalingGroup, "update", _update(FakeAutoScalingGroup.update)),
+        (AutoScalingBackend, "detach_instances", _detach(AutoScalingBackend.detach_instances)),
         (AutoScalingBackend, "notify_terminate_instances", _leave_it),
         (AutoScalingBackend, "update_attached_target_groups", _leave_it),
         (AutoScalingResponse, "create_auto_scaling_group", _create(AutoScalingResponse)),
         (AutoScalingResponse, "update_auto_scaling_group", _settings(AutoScalingResponse)),
         (AutoScalingResponse, "delete_auto_scaling_group", _delete),
         (AutoScalingResponse, "set_desired_capacity", _set_desired(AutoScalingResponse.set_desired_capacity)),
+        (AutoScalingResponse, "set_instance_health", _set_health(AutoScalingResponse.set_instance_health)),
         (AutoScalingResponse, "describe_scaling_activities", _describe_activities),
     )
     for owner, name, value in parts:
@@ -97,6 +100,42 @@ def _set_desired(of_moto: Callable[..., Any]) -> Callable[..., Any]:
         return of_moto(self)
 
     return set_desired_capacity
+
+
+def _set_health(of_moto: Callable[..., Any]) -> Callable[..., Any]:
+    """Respect the grace period "by default" (API reference, SetInstanceHealth), of which moto knows nothing."""
+
+    def set_instance_health(self: AutoScalingResponse) -> Any:
+        instance_id = self._get_param("InstanceId")
+        found = self.autoscaling_backend.describe_auto_scaling_instances([instance_id])
+        if not found:
+            raise ValidationError(
+                f"Instance Id not found - No managed instance found for instance ID: {instance_id}"
+            )
+        sick = self._get_param("HealthStatus") == "Unhealthy"
+        if sick and isinstance(found[0], Member) and self._get_bool_param("ShouldRespectGracePeriod", True):
+            found[0].told_unhealthy = True
+            return EmptyResult()
+        if isinstance(found[0], Member):
+            found[0].told_unhealthy = False
+        return of_moto(self)
+
+    return set_instance_health
+
+
+def _detach(of_moto: Callable[..., Any]) -> Callable[..., Any]:
+    """What is detached gets no more requests (user guide, "Detach or attach instances")."""
+
+    def detach_instances(
+        self: AutoScalingBackend, group_name: str, instance_ids: list[str], *arguments: Any, **named: Any
+    ) -> Any:
+        group = self.autoscaling_groups[group_name]
+        for member in members(group):
+            if member.instance_id in instance_ids:
+                targets.deregister(group, member)
+        return of_moto(self, group_name, instance_ids, *arguments, **named)
+
+    return detach_instances
 
 
 def _keep_extras(self: AutoScalingResponse) -> None:

@@ -50,16 +50,16 @@ def _remove(group: FakeAutoScalingGroup, member: Member) -> None:
 
 
 def _fails(group: FakeAutoScalingGroup, member: Member, now: float) -> bool:
-    """Whether the load balancer calls it unhealthy after its grace period.
+    """Whether the load balancer, or somebody by SetInstanceHealth, calls it unhealthy after its grace period.
 
     "The grace period prevents Amazon EC2 Auto Scaling from marking your newly launched instances Unhealthy ... if they
     don't immediately pass these health checks after they enter the InService state" (user guide, "Set the health check
     grace period for an Auto Scaling group").
     """
-    if not asks_balancer(group) or is_suspended(group, "HealthCheck"):
-        return False
     grace = int(group.health_check_grace_period or 0)
-    return now >= (member.in_service_at or now) + grace and targets.judge(group, member) == "unhealthy"
+    if is_suspended(group, "HealthCheck") or now < (member.in_service_at or now) + grace:
+        return False
+    return member.told_unhealthy or (asks_balancer(group) and targets.judge(group, member) == "unhealthy")
 
 
 def asks_balancer(group: FakeAutoScalingGroup) -> bool:

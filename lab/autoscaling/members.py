@@ -65,6 +65,7 @@ class Member(InstanceState):
         self.cause = cause
         self.launched_at = now
         self.in_service_at: float | None = None
+        self.told_unhealthy = False
 
     @property
     def launch_template(self) -> dict[str, Any] | None:

@@ -82,6 +82,9 @@ class Prober:
         for target_group in backend().target_groups.values():
             if target_group.target_type not in {"instance", "ip"} or not is_used(target_group):
                 continue
+            target_group.deregister_terminated_instances(
+                [one for one in target_group.targets if _is_over(one)]
+            )
             known = checks(target_group)
             for gone in [one for one in known if one not in target_group.targets]:
                 del known[gone]
@@ -101,6 +104,12 @@ class Prober:
                 return
             _note(checks(target_group).setdefault(question.target, Check()), target_group, result)
         self._heard()
+
+
+def _is_over(target_id: str) -> bool:
+    """Whether a target is an instance that has ended by itself; moto sees only calls that end one."""
+    instance = ec2().get_instance_by_id(target_id) if target_id.startswith("i-") else None
+    return instance is not None and instance.state in {"shutting-down", "terminated"}
 
 
 def _address(target_id: str) -> str | None:

@@ -136,3 +136,43 @@ def test_state_survives_a_restart(account: Account, tmp_path: Path) -> None:
     account.advance(300)
     account.advance(300)
     assert account.refresh()["Status"] == "Successful"
+
+
+def test_somebody_who_calls_a_machine_unhealthy_is_heard_after_the_grace_period(account: Account) -> None:
+    account.create(2, HealthCheckGracePeriod=300)
+    sick, other = account.members()
+    account.scaling.set_instance_health(InstanceId=sick, HealthStatus="Unhealthy")
+    account.scaling.set_instance_health(
+        InstanceId=other, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False
+    )
+    account.advance(1)
+    assert sick in account.members()
+    assert other not in account.members()
+    account.advance(300)
+    assert sick not in account.members()
+
+
+def test_a_machine_that_ends_by_itself_is_no_target_any_more(account: Account) -> None:
+    target_group = balanced(account)
+    lost, _ = account.members()
+    account.ec2.modify_instance_attribute(
+        InstanceId=lost, InstanceInitiatedShutdownBehavior={"Value": "terminate"}
+    )
+    PaperMachine.all[lost].power_off_from_inside()
+    account.advance(10)
+    targets = account.balancing.describe_target_health(TargetGroupArn=target_group)
+    ids = {one["Target"]["Id"] for one in targets["TargetHealthDescriptions"]}
+    assert ids == set(account.members())
+    assert lost not in ids
+
+
+def test_a_detached_machine_leaves_group_and_target_group_and_stays(account: Account) -> None:
+    target_group = balanced(account)
+    gone, kept = account.members()
+    account.scaling.detach_instances(
+        AutoScalingGroupName=GROUP, InstanceIds=[gone], ShouldDecrementDesiredCapacity=True
+    )
+    account.advance(10)
+    assert list(account.members()) == [kept]
+    assert account.health(target_group) == [{"State": "healthy"}]
+    assert PaperMachine.all[gone].running
