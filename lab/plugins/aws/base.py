@@ -90,12 +90,12 @@ def wait_until(what: str, done: Callable[[], bool], *, seconds: float) -> None:
 
 
 class AwsResource(Resource):
-    """A regional type, with tags if it has a field of that name."""
+    """A regional type, with tags if it has a field of that name and kind."""
 
     def check(self, old: Values, new: Values, call: Call) -> tuple[Values, Failures]:
         """The region becomes an input, and the tags have a second, merged form."""
         filled = {"region": new.get("region") or region(), **new}
-        if "tags" in self.fields:
+        if self.fields.get("tags") == TAGS:
             filled["tagsAll"] = new.get("tags") or {}
         return super().check(old, filled, call)
 
@@ -109,7 +109,7 @@ class AwsResource(Resource):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.fields = {"region": Field(STRING, replace=True), **cls.fields}
-        if "tags" in cls.fields:
+        if cls.fields.get("tags") == TAGS:
             cls.fields["tagsAll"] = TAGS
 
     @staticmethod

@@ -7,8 +7,10 @@ from lab.plugins.aws.instance import Instance, InstanceState
 from lab.plugins.aws.key_pair import KeyPair
 from lab.plugins.aws.launch_template import LaunchTemplate
 from lab.plugins.aws.parameter import Parameter, get_parameter
+from lab.plugins.aws.scaling_group import Group
 from lab.plugins.aws.security_group import EgressRule, IngressRule, SecurityGroup
 from lab.plugins.aws.tag import Tag
+from lab.plugins.aws.target_group import TargetGroup
 from lab.plugins.server import Plugin, serve
 
 VERSION = "7.51.1"
@@ -20,7 +22,7 @@ def plugin() -> Plugin:
         version=VERSION,
         resources=[
             Tag(), Instance(), InstanceState(), SecurityGroup(), IngressRule(), EgressRule(), KeyPair(),
-            LaunchTemplate(), Parameter(),
+            LaunchTemplate(), Parameter(), Group(), TargetGroup(),
         ],
         functions={
             "aws:ec2/getAmi:getAmi": get_ami,

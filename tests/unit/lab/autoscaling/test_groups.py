@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.lab.autoscaling.conftest import GROUP, Account
 from tests.unit.lab.paper import PaperMachine
+from tests.unit.lab.scaling import GROUP, Account
 
 
 def running() -> list[str]:

@@ -9,8 +9,8 @@ from moto.core.base_backend import BackendDict
 from lab import account as lab_account
 from lab import environment
 from lab.autoscaling.probes import Result
-from tests.unit.lab.autoscaling.conftest import GROUP, Account
 from tests.unit.lab.paper import PaperMachine
+from tests.unit.lab.scaling import GROUP, Account
 
 DOWN = Result("Target.FailedHealthChecks", "Health checks failed")
 WRONG = Result("Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.lab.autoscaling.conftest import GROUP, Account
+from tests.unit.lab.scaling import GROUP, Account
 
 HOUR = 3600
 
