@@ -54,7 +54,9 @@ class GitLab:
 
     def variables(self, event: dict[str, str]) -> list[str]:
         """The options for the project's variables, which the file's first lines name, and for GitLab's own."""
-        account = {f"AWS_{name}_ROLE_ARN": self.role(name) for name in ("PREVIEW", "BAKE", "PROMOTE")}
+        account = {
+            f"AWS_{name}_ROLE_ARN": self.role(name) for name in ("PREVIEW", "BAKE", "PROMOTE", "OPERATE")
+        }
         ours = {
             **account, "AWS_REGION": "eu-west-1", "PULUMI_BACKEND_URL": self.state,
             "PULUMI_CONFIG_PASSPHRASE": "lab", "GITLAB_TOKEN": TOKEN,
@@ -127,6 +129,9 @@ def test_from_the_merge_request_to_prod(gitlab: GitLab) -> None:
     # Merged: dev by itself, prod only by hand.
     assert bench.run("git", "switch", "main").status == 0
     assert gitlab.jobs({}) == {**dict.fromkeys(("lint", "unit", "dev"), "on_success"), "prod": "manual"}
+    # A schedule runs one job, and only a runner for it gives the end-to-end tests theirs.
+    assert gitlab.jobs({"CI_PIPELINE_SOURCE": "schedule"}) == {"retire": "on_success"}
+    assert "e2e" in gitlab.jobs({**MERGE_REQUEST, "GOLDEN_IMAGE_E2E_TAG": "machines"})
     run = gitlab.run("dev", KEY)
     assert run.status == 0
     assert "# Channel candidate holds" in run.output
