@@ -40,8 +40,8 @@ test: setup ## Lint, unit tests and, with root on Linux, end-to-end tests in the
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@python -m pytest $(WORKERS)
 
-unit: setup ## Only the unit tests
-	@python -m pytest $(WORKERS) tests/unit
+unit: setup ## Only the unit tests, and how much of pipeline/ and components/ they run (pyproject.toml has the least)
+	@python -m pytest $(WORKERS) --cov tests/unit
 
 lint: setup ## Only the linters
 	@python -m tools.checks
