@@ -41,7 +41,7 @@ test: setup ## Lint, unit tests and, with root on Linux, end-to-end tests in the
 	@python -m pytest $(WORKERS)
 
 unit: setup ## Only the unit tests, and how much of pipeline/ and components/ they run (pyproject.toml has the least)
-	@python -m pytest $(WORKERS) --cov tests/unit
+	@python -m pytest $(WORKERS) tests/unit --cov
 
 lint: setup ## Only the linters
 	@python -m tools.checks
