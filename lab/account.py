@@ -62,7 +62,7 @@ def prepare(settings: LabSettings, store: LayerStore) -> None:
     subnet.id = lab_settings.SUBNET_ID
     backend.subnets[zone][subnet.id] = subnet
     # As on AWS, where the first addresses are the router's and the name server's.
-    subnet._reserved_ips.update(settings.subnet.network_address + n for n in (1, 2, 3))  # noqa: SLF001
+    subnet._reserved_ips.update(settings.subnet.network_address + n for n in (1, 2, 3))
     _way_out(backend)
     image_id = f"ami-{base_image.key():0<17}"
     distribution, codename = base_image.host_release()

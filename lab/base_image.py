@@ -153,7 +153,7 @@ def _build(folder: Path, *, echo: bool) -> None:
         log.open("w") as output,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as building,
     ):
-        assert building.stdout is not None  # noqa: S101 - it is a pipe
+        assert building.stdout is not None  # it is a pipe
         for line in building.stdout:
             output.write(line)
             if echo:

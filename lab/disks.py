@@ -87,7 +87,7 @@ def _create_volume(create_volume: Callable[..., Volume]) -> Callable[..., Volume
 
 def _mappings_of_call(response: InstanceResponse) -> list[dict[str, Any]]:
     """As they came: what the call leaves out is the image's to say."""
-    found: list[dict[str, Any]] = response._get_param("BlockDeviceMappings", [])  # noqa: SLF001
+    found: list[dict[str, Any]] = response._get_param("BlockDeviceMappings", [])
     return found
 
 
@@ -181,7 +181,7 @@ def _copy_image(response: AmisResponse) -> ActionResult:
     "You can encrypt a copy of an unencrypted snapshot, but you cannot create an unencrypted copy of an encrypted
     snapshot" (API reference, CopyImage, Encrypted). Tags are those of the call, unless CopyImageTags.
     """
-    asked = response._get_param  # noqa: SLF001
+    asked = response._get_param
     response.error_on_dryrun()
     backend: Any = response.ec2_backend
     [source] = backend.describe_images(ami_ids=[asked("SourceImageId")]) or [None]
@@ -207,11 +207,11 @@ def _copy_image(response: AmisResponse) -> ActionResult:
 
 def _describe_images(response: AmisResponse) -> ActionResult:
     """Without disabled images, unless IncludeDisabled (API reference, DescribeImages)."""
-    asked = response._get_param  # noqa: SLF001
+    asked = response._get_param
     response.error_on_dryrun()
     images = response.ec2_backend.describe_images(
         ami_ids=asked("ImageIds", []),
-        filters=response._filters_from_querystring(),  # noqa: SLF001
+        filters=response._filters_from_querystring(),
         exec_users=asked("ExecutableUsers", []),
         owners=asked("Owners", []),
     )
@@ -225,7 +225,7 @@ def _deregister_image(response: AmisResponse) -> ActionResult:
     "Deregistering an AMI has no effect on any instances that were launched from the AMI" (EC2 user guide,
     "Deregister an Amazon EC2 AMI"; "Protect an Amazon EC2 AMI from deregistration").
     """
-    asked = response._get_param  # noqa: SLF001
+    asked = response._get_param
     response.error_on_dryrun()
     backend: Any = response.ec2_backend
     image = backend.amis.get(asked("ImageId"))
@@ -244,7 +244,7 @@ def _deregister_image(response: AmisResponse) -> ActionResult:
 
 def _protect(response: AmisResponse) -> ActionResult:
     """EnableImageDeregistrationProtection."""
-    cooldown = response._get_param("WithCooldown")  # noqa: SLF001
+    cooldown = response._get_param("WithCooldown")
     return _set_protection(response, f"enabled-{'with' if cooldown else 'without'}-cooldown")
 
 
@@ -255,7 +255,7 @@ def _unprotect(response: AmisResponse) -> ActionResult:
 
 def _set_protection(response: AmisResponse, value: str) -> ActionResult:
     response.error_on_dryrun()
-    image_id = response._get_param("ImageId")  # noqa: SLF001
+    image_id = response._get_param("ImageId")
     image: Any = response.ec2_backend.amis.get(image_id)
     if image is None:
         raise InvalidAMIIdError(image_id)

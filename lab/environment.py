@@ -56,7 +56,7 @@ def variables(settings: LabSettings) -> dict[str, str]:
 
 def install_plugins(settings: LabSettings) -> None:
     """Put the plugin stand-ins and the state's folder in place; does nothing the second time."""
-    from lab.plugins.install import install  # noqa: PLC0415
+    from lab.plugins.install import install
 
     settings.backend_dir.mkdir(parents=True, exist_ok=True)
     install(settings.pulumi_home, Path(sys.executable))

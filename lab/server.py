@@ -52,11 +52,11 @@ def serve(settings: LabSettings, keeper_pipe: int, ready_pipe: int) -> None:
     }
 
     # Imported late: moto takes seconds, and reads its environment when it is imported.
-    from werkzeug.serving import make_server  # noqa: PLC0415
+    from werkzeug.serving import make_server
 
-    from lab import account, base_image  # noqa: PLC0415
-    from lab.controlplane import ControlPlane  # noqa: PLC0415
-    from lab.layers import LayerStore  # noqa: PLC0415
+    from lab import account, base_image
+    from lab.controlplane import ControlPlane
+    from lab.layers import LayerStore
 
     state = settings.state_dir / "account.state"
     store = LayerStore.open(settings.layers_dir, base_image.ensure())

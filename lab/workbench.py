@@ -77,7 +77,7 @@ class Workbench:
         started = time.monotonic()
         lines = []
         with self.start(*argv, env=env) as process:
-            assert process.stdout is not None  # noqa: S101 - start() asked for a pipe
+            assert process.stdout is not None  # start() asked for a pipe
             for line in process.stdout:
                 lines.append(line)
                 if self.echo:

@@ -64,7 +64,7 @@ def _outcome(command: Callable[[], object]) -> tuple[int, str]:
 
 def _of_aws(error: Exception) -> str | None:
     """The message for a call to AWS outside of all others' nets; None for another error."""
-    from pipeline import aws  # noqa: PLC0415 - hardly ever
+    from pipeline import aws  # hardly ever
 
     explained = aws.explain("do that", error, region="this region")
     return str(explained) if explained else None

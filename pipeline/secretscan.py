@@ -88,8 +88,8 @@ def read_allowed(path: Path = ALLOW_FILE) -> list[Allowed]:
     """
     if not path.exists():
         return []
-    from ruamel.yaml import YAML  # noqa: PLC0415
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         entries: Any = YAML(typ="safe").load(path) or []

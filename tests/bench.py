@@ -245,7 +245,7 @@ def show(comparisons: list[Comparison]) -> None:
     Console(width=None if sys.stdout.isatty() else 150).print(table)
     for one in comparisons:
         if one.note:
-            print(f"{one.title}: {one.note}")  # noqa: T201
+            print(f"{one.title}: {one.note}")
 
 
 def main() -> int:
@@ -263,10 +263,10 @@ def main() -> int:
             work.mkdir()
             bench = Lab(settings, work / "project", pace=pace)
             for measure in MEASUREMENTS[pace]:
-                print(f"measuring: {(measure.__doc__ or '').rstrip('.')} …", flush=True)  # noqa: T201
+                print(f"measuring: {(measure.__doc__ or '').rstrip('.')} …", flush=True)
                 done.extend(measure(bench))
     except LabError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}", file=sys.stderr)
         status = 1
     show(done)
     return status

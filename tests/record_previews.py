@@ -75,7 +75,7 @@ def record(bench: Workbench, stack: str, name: str) -> None:
     (FOLDER / f"{name}.json").write_text(
         json.dumps(world, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     )
-    print(f"{name}: {len(digest['steps'])} steps, status {done.returncode}", flush=True)  # noqa: T201
+    print(f"{name}: {len(digest['steps'])} steps, status {done.returncode}", flush=True)
 
 
 def story(bench: Workbench) -> None:

@@ -61,7 +61,7 @@ class Values:
     """
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - no secret of anybody
+        self._random = random.Random(seed)  # no secret of anybody
 
     def of(self, letters: str, length: int) -> str:
         """Letters at random, digits among them."""

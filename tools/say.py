@@ -113,7 +113,7 @@ def run(
         )  # fmt: skip
         try:
             with process:
-                assert process.stdout is not None  # noqa: S101 - it is a pipe
+                assert process.stdout is not None  # it is a pipe
                 lines = _follow(process.stdout, step, counted, totalled)
         finally:
             _running.finished(process)

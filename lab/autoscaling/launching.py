@@ -188,7 +188,7 @@ def _note_failure(group: FakeAutoScalingGroup, body: bytes, now: float) -> None:
 def _activity(group: FakeAutoScalingGroup, text: str, now: float, why: str = "") -> dict[str, Any]:
     """As Activity of the API."""
     at = moment(now)
-    assert at is not None  # noqa: S101 - now is a number
+    assert at is not None  # now is a number
     reason = why or "an instance was started in response to a difference between desired and actual capacity"
     cause = f"At {at:%Y-%m-%dT%H:%M:%SZ} {reason}."
     return {

@@ -145,7 +145,7 @@ def _succeed(refresh: Refresh, fleet: Fleet) -> None:
     refresh.end(refreshes.SUCCESSFUL, None, fleet.now)
     if refresh.desired is not None:
         template = {"LaunchTemplateId": refresh.desired.template_id, "Version": str(refresh.desired.version)}
-        fleet.group._set_launch_configuration("", template, None)  # noqa: SLF001
+        fleet.group._set_launch_configuration("", template, None)
 
 
 def _back(refresh: Refresh, fleet: Fleet) -> Want | None:

@@ -81,7 +81,7 @@ def judge(group: FakeAutoScalingGroup, member: Member) -> str:
 
 def is_used(target_group: FakeTargetGroup) -> bool:
     """Whether a listener of a load balancer forwards to it."""
-    return bool(backend()._any_listener_using(target_group.arn))  # noqa: SLF001
+    return bool(backend()._any_listener_using(target_group.arn))
 
 
 def checks(target_group: FakeTargetGroup) -> dict[str, Check]:

@@ -127,4 +127,4 @@ class Manner:
     def chance(self, of: str) -> random.Random:
         """The next draw of a kind: does not depend on how often others were drawn."""
         count = self._drawn[of] = self._drawn.get(of, 0) + 1
-        return random.Random(f"{self._seed}:{self.name}:{of}:{count}")  # noqa: S311 - not a secret
+        return random.Random(f"{self._seed}:{self.name}:{of}:{count}")  # not a secret

@@ -78,14 +78,14 @@ class LateImageParameters(Manner):
     def _tried(self, call: Call, name: str) -> Answer:
         """What moto says of it, with nothing changed."""
         backend: Any = ssm_backends[lab_settings.ACCOUNT_ID][lab_settings.REGION]
-        versions = list(backend._parameters.get(name, []))  # noqa: SLF001
-        tags = dict(backend._resource_tags["Parameter"].get(name, {}))  # noqa: SLF001
+        versions = list(backend._parameters.get(name, []))
+        tags = dict(backend._resource_tags["Parameter"].get(name, {}))
         answer = self.plane.ask(call)
         if versions:
-            backend._parameters[name] = versions  # noqa: SLF001
+            backend._parameters[name] = versions
         else:
-            backend._parameters.pop(name, None)  # noqa: SLF001
-        backend._resource_tags["Parameter"][name] = tags  # noqa: SLF001
+            backend._parameters.pop(name, None)
+        backend._resource_tags["Parameter"][name] = tags
         return answer
 
     def _write(self, call: Call, name: str) -> None:

@@ -118,7 +118,7 @@ class Pending(Manner):
 
 
 def _set(instance: Instance, name: str, code: int) -> None:
-    instance._state.name, instance._state.code = name, code  # noqa: SLF001
+    instance._state.name, instance._state.code = name, code
 
 
 def settle() -> None:

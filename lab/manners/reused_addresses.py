@@ -46,7 +46,7 @@ class ReusedAddresses(Manner):
             if instance.state != "terminated" or not instance.subnet_id:
                 continue
             subnet = ec2().get_subnet(instance.subnet_id)
-            for address in set(instance._private_ips):  # noqa: SLF001
-                if subnet._subnet_ips.get(address) is instance:  # noqa: SLF001
+            for address in set(instance._private_ips):
+                if subnet._subnet_ips.get(address) is instance:
                     subnet.del_subnet_ip(address)
-            subnet._unused_ips = Lowest(subnet._unused_ips)  # noqa: SLF001
+            subnet._unused_ips = Lowest(subnet._unused_ips)

@@ -103,33 +103,33 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         raise AssertionError  # abort() raises
 
     # The names below are the protocol's.
-    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
+    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
         del request
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "no handshake")
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
         del request, context
         return plugin_pb2.PluginInfo(version=self._plugin.version)
 
-    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+    def CheckConfig(self, request: Any, context: Any) -> Any:
         del context
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+    def DiffConfig(self, request: Any, context: Any) -> Any:
         del request, context
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
-    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+    def Configure(self, request: Any, context: Any) -> Any:
         del context
         configure(dict(request.variables))
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptOutputs=False)
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+    def Cancel(self, request: Any, context: Any) -> Any:
         del request, context
         self._plugin.cancel()
         return empty_pb2.Empty()
 
-    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
         function = self._plugin.functions.get(request.tok)
         if function is None:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the lab's stand-in does not know {request.tok}")
@@ -138,7 +138,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         result = self._try(context, lambda: function(arguments))
         return provider_pb2.InvokeResponse(**{"return": wire.encode(result)})
 
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request, context)
         old, _ = wire.decode(request.olds)
         new, secrets = wire.decode(request.news)
@@ -151,7 +151,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             ],
         )
 
-    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request, context)
         old = _old(resource, request)
         new, _ = wire.decode(request.news)
@@ -172,7 +172,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             hasDetailedDiff=True,
         )
 
-    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
+    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request, context)
         inputs, secrets = wire.decode(request.properties)
         if request.preview:
@@ -181,7 +181,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource_id, outputs = self._try(context, lambda: resource.create(inputs, Call(request.urn, secrets)))
         return provider_pb2.CreateResponse(id=resource_id, properties=_outputs(resource, outputs, secrets))
 
-    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
+    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request, context)
         state, secrets = wire.decode(request.properties)
         inputs, _ = wire.decode(request.inputs)
@@ -196,7 +196,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             inputs=wire.encode(inputs, secrets & inputs.keys()),
         )
 
-    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
+    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request, context)
         state, _ = wire.decode(request.olds)
         old = _old(resource, request)
@@ -208,7 +208,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             outputs = self._try(context, lambda: resource.update(request.id, state, old, new, call))
         return provider_pb2.UpdateResponse(properties=_outputs(resource, outputs, secrets))
 
-    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, D102
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request, context)
         state, secrets = wire.decode(request.properties)
         self._try(context, lambda: resource.delete(request.id, state, Call(request.urn, secrets)))

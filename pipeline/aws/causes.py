@@ -81,12 +81,12 @@ _LONGEST = 600
 
 def throttled(code: str, status: int) -> bool:
     """Whether AWS was asked too much."""
-    return code in _THROTTLED or status == 429  # noqa: PLR2004
+    return code in _THROTTLED or status == 429
 
 
 def out_of_order(code: str, status: int) -> bool:
     """Whether the fault is AWS's own. A want of capacity is none, though EC2 answers it with status 500."""
-    return code in _OUT_OF_ORDER or (status >= 500 and not code.startswith("Insufficient"))  # noqa: PLR2004
+    return code in _OUT_OF_ORDER or (status >= 500 and not code.startswith("Insufficient"))
 
 
 def of_all(error: Any) -> bool:

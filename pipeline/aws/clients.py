@@ -38,8 +38,8 @@ def client(
         profile: AWS profile, or None for the environment's credentials.
         patience: How long a call may take in all.
     """
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.session import Session  # noqa: PLC0415
+    from botocore.config import Config
+    from botocore.session import Session
 
     config = Config(
         connect_timeout=patience.connect,

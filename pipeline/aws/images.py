@@ -212,7 +212,7 @@ class Images:
         return [_image(image, allowed_owner=True) for image in found]
 
     def _described(self, image_id: str, **arguments: Any) -> Mapping[str, Any] | None:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
+        from botocore.exceptions import ClientError
 
         with self._session.asking(f"look up the image {image_id}"):
             try:
@@ -231,7 +231,7 @@ def tags_of(tags: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
 
 def _refusal(call: Callable[[], object], *, gone: Sequence[str]) -> str | None:
     """Make a call about one thing; what EC2 says if it refuses just that."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415
+    from botocore.exceptions import ClientError
 
     try:
         call()

@@ -94,7 +94,7 @@ class _Again:
         context = request_dict["context"]
         passed = time.monotonic() - context[_BEGAN]
         # At least half of it, so that few calls do not use up the time at once.
-        wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1)  # noqa: S311
+        wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1)
         left = self._patience.seconds - passed
         if left <= 0:
             return None
@@ -107,14 +107,14 @@ class _Again:
 def _passing(response: tuple[Any, Mapping[str, Any]] | None, caught: Exception | None) -> str | None:
     """What is wrong, if it may pass; None if the call went well, or if asking again would change nothing."""
     if response is None:
-        from botocore.exceptions import ConnectionError as Unconnected  # noqa: PLC0415
-        from botocore.exceptions import HTTPClientError  # noqa: PLC0415
+        from botocore.exceptions import ConnectionError as Unconnected
+        from botocore.exceptions import HTTPClientError
 
         return str(caught) if isinstance(caught, (Unconnected, HTTPClientError)) else None
     http, parsed = response
     error = parsed.get("Error", {})
     code = str(error.get("Code", ""))
-    unreadable = code == UNREADABLE and not 400 <= http.status_code < 500  # noqa: PLR2004
+    unreadable = code == UNREADABLE and not 400 <= http.status_code < 500
     if throttled(code, http.status_code) or out_of_order(code, http.status_code) or unreadable:
         return f"{code}: {error.get('Message', '')}"
     return None
@@ -148,7 +148,7 @@ def _readable(operation: Any, body: bytes, *, status: int) -> bool:
 
 def _empty(body: bytes, status: int) -> bool:
     """An error without a word is read by its status."""
-    return not body.strip() and status >= 300  # noqa: PLR2004
+    return not body.strip() and status >= 300
 
 
 def _is_object(operation: Any, body: bytes, *, status: int) -> bool:
@@ -162,7 +162,7 @@ def _is_object(operation: Any, body: bytes, *, status: int) -> bool:
     if not isinstance(found, dict):
         return False
     known = operation.output_shape.members if operation.output_shape is not None else {}
-    return status >= 300 or not found or not found.keys().isdisjoint(known)  # noqa: PLR2004
+    return status >= 300 or not found or not found.keys().isdisjoint(known)
 
 
 def _beginning(body: bytes) -> str:
@@ -173,6 +173,6 @@ def _beginning(body: bytes) -> str:
 def _raise_unreadable(*, parsed: Mapping[str, Any], **_: Any) -> None:
     error = parsed.get("Error", {})
     if error.get("Code") == UNREADABLE:
-        from botocore.parsers import ResponseParserError  # noqa: PLC0415
+        from botocore.parsers import ResponseParserError
 
         raise ResponseParserError(error["Message"])

@@ -147,8 +147,8 @@ def _supervised(argv: list[str], options: supervisor.Options, lock: IO[str]) -> 
         pass_fds=[lock.fileno()],
         start_new_session=True,
     ) as process:
-        assert process.stdin is not None  # noqa: S101 - asked for above
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None  # asked for above
+        assert process.stdout is not None
         live = Live(process.stdout, options.log)
         try:
             while True:

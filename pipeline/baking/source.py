@@ -23,7 +23,7 @@ def defaults(folder: Path) -> dict[str, Any]:
         PipelineError: A file cannot be parsed.
     """
     # Takes longer to import than all of this module's work, and few ask.
-    import hcl2  # noqa: PLC0415
+    import hcl2
 
     plain = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
     found: dict[str, Any] = {}

@@ -44,5 +44,5 @@ def choose(request: Request, account: Account) -> Choice:
     refusal = refusals.of_image(request, image_id, image)
     if refusal is not None:
         raise refusal
-    assert image is not None  # noqa: S101 - of_image refuses a missing one
+    assert image is not None  # of_image refuses a missing one
     return Choice(image=image, origin=origin)

@@ -29,13 +29,13 @@ def about(
     as_json: AsJson = False,
 ) -> None:
     """Print a stack's image, since when it has it, the previous one, and how to roll back."""
-    from pipeline.channels import about as command  # noqa: PLC0415 - the steps do not pay for it
+    from pipeline.channels import about as command  # the steps do not pay for it
 
     outputs = command.outputs(stack)
     text = command.render(outputs)
     if tag:
         command.tag(stack, outputs)
-    print(json.dumps({"readme": text, "tags": command.tags(outputs)}) if as_json else text)  # noqa: T201
+    print(json.dumps({"readme": text, "tags": command.tags(outputs)}) if as_json else text)
 
 
 @app.command(rich_help_panel=PEOPLE)
@@ -52,13 +52,13 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Show the history of a stack's channel, and pin the previous good image in the stack file."""
-    from pipeline.channels import rollback as command  # noqa: PLC0415 - the steps do not pay for it
+    from pipeline.channels import rollback as command  # the steps do not pay for it
 
     outcome = command.run(
         stack=stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image
     )
     if as_json:
-        print(json.dumps(command.as_json(outcome)), flush=True)  # noqa: T201
+        print(json.dumps(command.as_json(outcome)), flush=True)
     else:
         command.show(outcome, stack)
     # Last: a pin that nobody was shown is not written.
@@ -80,12 +80,12 @@ def adopt(
     as_json: AsJson = False,
 ) -> None:
     """Let a stack replace the image that somebody else put into its channel."""
-    from pipeline.channels import adopt as command  # noqa: PLC0415 - the steps do not pay for it
-    from pipeline.channels.standing import describe  # noqa: PLC0415
+    from pipeline.channels import adopt as command  # the steps do not pay for it
+    from pipeline.channels.standing import describe
 
     found = command.run(stack=stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), version=version)
     if as_json:
-        print(json.dumps({"adopted": found.version, "imageId": found.image_id}))  # noqa: T201
+        print(json.dumps({"adopted": found.version, "imageId": found.image_id}))
         return
     say(f"stack {stack} may replace {describe(found)}")
     say("nothing else has changed; `pulumi up` writes the image that the stack asks for")
@@ -101,11 +101,11 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Forbid an image to every channel from now on."""
-    from pipeline.channels import revoke as command  # noqa: PLC0415
+    from pipeline.channels import revoke as command
 
     descendants = command.revoke(account_of(region, profile), image, reason)
     if as_json:
-        print(json.dumps({"revoked": image, "descendants": [child.id for child in descendants]}))  # noqa: T201
+        print(json.dumps({"revoked": image, "descendants": [child.id for child in descendants]}))
         return
     say(f"{image} is revoked; `python -m pipeline restore {image}` withdraws that")
     for child in descendants:
@@ -122,11 +122,11 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Withdraw the revocation of an image."""
-    from pipeline.channels import revoke as command  # noqa: PLC0415
+    from pipeline.channels import revoke as command
 
     said = command.restore(account_of(region, profile), image)
     if as_json:
-        print(json.dumps({"restored": image, "was": said}))  # noqa: T201
+        print(json.dumps({"restored": image, "was": said}))
     else:
         say(f"{image} may be promoted again; it was revoked for: {said}")
 
@@ -162,10 +162,10 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """List the images that are no longer needed, with the reason to keep each other one; remove them."""
-    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+    from datetime import UTC, datetime, timedelta
 
-    from pipeline.channels import retire as command  # noqa: PLC0415
-    from pipeline.channels import retire_report as report  # noqa: PLC0415
+    from pipeline.channels import retire as command
+    from pipeline.channels import retire_report as report
 
     account = account_of(region, profile)
     limits = command.Limits(history=history, age=timedelta(days=days), settled=timedelta(days=settled_days))
@@ -176,7 +176,7 @@ def retire(
     if as_json:
         going = [image.id for image in decided.images]
         result = done or command.Removal()
-        print(  # noqa: T201
+        print(
             json.dumps(
                 {
                     "kept": {**decided.kept, **result.in_use},

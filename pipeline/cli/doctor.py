@@ -37,12 +37,12 @@ def doctor(
 
     Every finding that is not ok has a cause and a cure. Exit status 0: ready, warnings or not; 1: a check failed.
     """
-    from pipeline.doctor import run as command  # noqa: PLC0415 - the steps do not pay for it
-    from pipeline.doctor.show import show  # noqa: PLC0415
+    from pipeline.doctor import run as command  # the steps do not pay for it
+    from pipeline.doctor.show import show
 
     report = command.examine(stacks or [], config_file, purpose)
     if as_json:
-        print(json.dumps(report.as_json()))  # noqa: T201
+        print(json.dumps(report.as_json()))
     else:
         show(report)
     if not report.ready:

@@ -30,7 +30,7 @@ def account_of(region: str | None, profile: str | None) -> Account:
     Raises:
         PipelineError: No region is given, or it is not a name of one.
     """
-    from pipeline.aws.account import Account  # noqa: PLC0415 - the steps do not pay for it
+    from pipeline.aws.account import Account  # the steps do not pay for it
 
     if not region:
         raise PipelineError("no AWS region is given", change="--region, or AWS_REGION in the environment")
@@ -46,4 +46,4 @@ def account_of(region: str | None, profile: str | None) -> Account:
 
 def say(text: str) -> None:
     """Print a text for people; what a terminal would obey in a name or a tag is escaped."""
-    print(visible.lines(text))  # noqa: T201
+    print(visible.lines(text))

@@ -49,24 +49,24 @@ def note(
 
     Exit status: 0 printed (and posted) · 1 a preview failed, or the note could not be posted (it is printed anyway).
     """
-    from pipeline.review import note as command  # noqa: PLC0415 - the steps do not pay for it
+    from pipeline.review import note as command  # the steps do not pay for it
 
     forge = _forge(post)
     facts = [_facts(stack, config_file, _saved(preview or [])) for stack in stacks]
     text = command.render(facts, project=project, now=datetime.now(UTC))
-    print(text)  # noqa: T201
+    print(text)
     if forge is not None:
-        from pipeline.review.posting import post as send  # noqa: PLC0415
+        from pipeline.review.posting import post as send
 
-        print(f"posted: {send(forge, command.marker(project), text)}", file=sys.stderr)  # noqa: T201
+        print(f"posted: {send(forge, command.marker(project), text)}", file=sys.stderr)
     failed = [one.preview.stack for one in facts if one.preview.errors]
     if failed:
         raise PipelineError(f"the preview of {', '.join(failed)} failed", change="the note has the reason")
 
 
 def _forge(post: Where | None) -> Forge | None:
-    from pipeline.review.github import GitHub  # noqa: PLC0415
-    from pipeline.review.gitlab import GitLab  # noqa: PLC0415
+    from pipeline.review.github import GitHub
+    from pipeline.review.gitlab import GitLab
 
     if post is None:
         return None
@@ -102,9 +102,9 @@ def _read(path: Path) -> str:
 
 
 def _facts(stack: str, config_file: str, saved: dict[str, Path]) -> Facts:
-    from pipeline.aws.account import Account  # noqa: PLC0415
-    from pipeline.review import facts  # noqa: PLC0415
-    from pipeline.review import preview as previews  # noqa: PLC0415
+    from pipeline.aws.account import Account
+    from pipeline.review import facts
+    from pipeline.review import preview as previews
 
     found: Preview
     if stack in saved:

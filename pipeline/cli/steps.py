@@ -38,7 +38,7 @@ def _step(module: str, function: str = "run") -> None:
     plan = _plan()
     with aws.asking(f"carry out the step {module.rpartition('.')[2]}", region=str(plan.get("region"))):
         result = step(plan)
-    print(json.dumps(result, sort_keys=True))  # noqa: T201 - this is the step's result
+    print(json.dumps(result, sort_keys=True))  # this is the step's result
 
 
 @app.command(rich_help_panel=STEPS)

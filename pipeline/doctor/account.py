@@ -72,7 +72,7 @@ def credentials(account: Account) -> Finding:
 
 def close_region(region: str) -> str | None:
     """None if botocore knows the region; otherwise the name closest to it, or nothing."""
-    from botocore.session import Session  # noqa: PLC0415
+    from botocore.session import Session
 
     session = Session()
     known = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-TOKEN = "GITHUB_TOKEN"  # noqa: S105 - the variable's name
+TOKEN = "GITHUB_TOKEN"  # the variable's name
 _VARIABLES = ("GITHUB_API_URL", "GITHUB_REPOSITORY", TOKEN)
 
 

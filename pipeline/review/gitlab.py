@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-TOKEN = "GITLAB_TOKEN"  # noqa: S105 - the variable's name
+TOKEN = "GITLAB_TOKEN"  # the variable's name
 _VARIABLES = ("CI_API_V4_URL", "CI_PROJECT_ID", "CI_MERGE_REQUEST_IID", TOKEN)
 
 

@@ -65,7 +65,7 @@ def render(facts: Sequence[Facts], *, project: str, now: datetime, limit: int = 
 
 
 def _render(facts: Sequence[Facts], project: str, now: datetime, detail: Detail) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - only here
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only here
 
     # Markdown, not HTML: what comes from outside goes through markdown.code and markdown.plain.
     environment = Environment(  # noqa: S701

@@ -84,7 +84,7 @@ def post(forge: Forge, marker: str, body: str) -> str:
     Raises:
         PipelineError: It could not be posted.
     """
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt  # noqa: PLC0415
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
     trying = Retrying(
         retry=retry_if_exception_type(_Passing), stop=stop_after_attempt(ATTEMPTS), wait=_wait, reraise=True

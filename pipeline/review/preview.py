@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine writes what is not known before the update (sdk/go/common/resource/plugin, UnknownStringValue)."""
 
-SECRET = "[secret]"  # noqa: S105 - the engine's word for one
-SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105
+SECRET = "[secret]"  # the engine's word for one
+SECRET_MARK = "4dabf18193072939515e22adb298388d"
 """The key of an object that stands for a secret (sdk/go/common/resource, SigKey)."""
 
 ELIDED = "…"

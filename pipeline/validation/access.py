@@ -52,7 +52,7 @@ Host *
 
 def _public(private_key: str) -> str:
     """The public half, as authorized_keys has it."""
-    from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization as form
 
     try:
         key = form.load_ssh_private_key(private_key.encode(), password=None)
@@ -127,7 +127,7 @@ class Access:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
             preexec_fn=dies_with_parent,  # noqa: PLW1509 - there are no threads yet
         )  # fmt: skip
-        assert self._agent.stdout is not None  # noqa: S101 - asked for above
+        assert self._agent.stdout is not None  # asked for above
         self._agent.stdout.readline()  # printed once the socket is there
         added = subprocess.run(
             ["ssh-add", "-q", "-t", str(self._lifetime), "-"], input=self._key,
@@ -195,8 +195,8 @@ class Access:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0,
             ) as process,
         ):  # fmt: skip
-            assert process.stdin is not None  # noqa: S101 - asked for above
-            assert process.stdout is not None  # noqa: S101
+            assert process.stdin is not None  # asked for above
+            assert process.stdout is not None
             wrong: PipelineError | None = None
             try:
                 with contextlib.suppress(BrokenPipeError), process.stdin as fed:

@@ -121,9 +121,9 @@ def _findings(seen: Mapping[str, Any], user: str, key: str) -> Iterator[tuple[st
 
 
 def _of_account(name: str, uid: str, password: str, **_others: str) -> Iterator[tuple[str, str, str, str]]:
-    if password == "empty":  # noqa: S105 - a state, not a password
+    if password == "empty":  # a state, not a password
         yield "empty-password", name, f"account {name} has an empty password", "a locked password"
-    elif password == "set":  # noqa: S105
+    elif password == "set":
         text = f"account {name} has a password, which is the same on every machine"
         yield "password", name, text, "a locked password (passwd --lock)"
     if not uid.strip("0") and name != "root":

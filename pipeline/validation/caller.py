@@ -22,7 +22,7 @@ def caller_cidr(client: httpx.Client | None = None) -> str:
     Raises:
         PipelineError: It could not be found out.
     """
-    import httpx  # noqa: PLC0415 - only stacks that bake and name no range need it
+    import httpx  # only stacks that bake and name no range need it
 
     # Not through a proxy: SSH goes without one, and comes from another address.
     with client or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as asking:

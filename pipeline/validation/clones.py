@@ -117,7 +117,7 @@ class Clones:
             time.sleep(WAITER_DELAY_SECONDS)
 
     def _console(self, clone: Clone) -> Mapping[str, Any]:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
+        from botocore.exceptions import ClientError
 
         try:
             # Without Latest it is what was there shortly after the last start or stop: another boot's, perhaps.
@@ -129,7 +129,7 @@ class Clones:
         return answer
 
     def _described(self) -> dict[str, Mapping[str, Any]]:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
+        from botocore.exceptions import ClientError
 
         try:
             answer = self._ec2.describe_instances(InstanceIds=self._ids)
@@ -163,7 +163,7 @@ class Clones:
         self._wait("instance_running", ids, deadline)
 
     def _wait(self, state: str, ids: list[str], deadline: Deadline) -> None:
-        from botocore.exceptions import WaiterError  # noqa: PLC0415
+        from botocore.exceptions import WaiterError
 
         try:
             self._ec2.get_waiter(state).wait(

@@ -231,7 +231,7 @@ class Gate:
 
     def _smoke(self, machines: Sequence[Clone]) -> CheckResult:
         """The team's own command, on this machine, with the clones' addresses."""
-        assert self.smoke_test is not None  # noqa: S101 - asked only then
+        assert self.smoke_test is not None  # asked only then
         environment = {
             **os.environ,
             "GOLDEN_IMAGE_ADDRESSES": " ".join(clone.address for clone in machines),

@@ -45,9 +45,9 @@ def line(result: CheckResult, machines: Sequence[Clone]) -> str:
 
 def table(failed: Sequence[CheckResult], machines: Sequence[Clone]) -> None:
     """A table on stderr: check, machine, seen, wanted."""
-    from rich.console import Console  # noqa: PLC0415 - only a failure pays for it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console  # only a failure pays for it
+    from rich.table import Table
+    from rich.text import Text
 
     names = {clone.address: str(clone) for clone in machines}
     shown = Table(title="failed checks", title_justify="left")

@@ -159,8 +159,8 @@ class Steps:
 
 def test_the_invariants_hold_after_every_step(account: Account) -> None:
     seed = int(os.environ.get("GOLDEN_IMAGE_SEED", str(time.time_ns() % 100_000)))
-    print(f"GOLDEN_IMAGE_SEED={seed}")  # noqa: T201 - to repeat a run that failed
-    dice = random.Random(seed)  # noqa: S311 - dice
+    print(f"GOLDEN_IMAGE_SEED={seed}")  # to repeat a run that failed
+    dice = random.Random(seed)  # dice
     steps = Steps(account, dice)
     kinds: list[Any] = [
         steps.promote,
@@ -174,7 +174,7 @@ def test_the_invariants_hold_after_every_step(account: Account) -> None:
     todo = kinds + dice.choices(kinds[:4], k=STEPS - len(kinds))
     dice.shuffle(todo)
     for number, step in enumerate(todo, 1):
-        print(f"--- step {number}: {step.__name__}")  # noqa: T201
+        print(f"--- step {number}: {step.__name__}")
         step()
         account.check()
 

@@ -244,8 +244,8 @@ def test_no_needed_action_is_missing_and_none_is_unused(cast: Cast) -> None:
         missing += sorted(f"{policy}: {action}" for action in recorded - actions(policy))
         unused += sorted(f"{policy}: {action}" for action in actions(policy) - recorded - elsewhere)
         seen += sorted(f"{policy}: {action}" for action in recorded & elsewhere)
-    print(f"needed and not allowed: {missing}")  # noqa: T201 - the two lists are what this file is for
-    print(f"allowed and never used: {unused}")  # noqa: T201
+    print(f"needed and not allowed: {missing}")  # the two lists are what this file is for
+    print(f"allowed and never used: {unused}")
     assert missing == []
     assert unused == []
     assert seen == [], "the lab does see them: strike them from iam/not-in-the-lab.yaml"

@@ -65,7 +65,7 @@ class Race:
     @classmethod
     def of(cls, number: int) -> Race:
         """The case of a number."""
-        chance = Random(number)  # noqa: S311 - no secret
+        chance = Random(number)  # no secret
         kind = KINDS[number % len(KINDS)]
         first = OWNER if kind in HANDS else chance.choice((OWNER, OTHER))
         calls, near = range(CALLS), BEFORE_THE_WRITE

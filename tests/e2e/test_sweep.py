@@ -47,7 +47,7 @@ WHOLE = WANTED == "all"
 def cases() -> list[tuple[str, int]]:
     """Kind and number of the call: all of them, or a sample."""
     every = list(itertools.product([*KINDS, *KILLS], range(CALLS)))
-    return every if WHOLE else random.Random(seed()).sample(every, int(WANTED))  # noqa: S311 - no secret
+    return every if WHOLE else random.Random(seed()).sample(every, int(WANTED))  # no secret
 
 
 def seed() -> int:

@@ -179,7 +179,7 @@ class TestTags:
         assert shown.replace("\n", "").replace("\t", "").isprintable()
 
     def test_a_report(self, text: str, tmp_path: Path) -> None:
-        from xml.etree import ElementTree as ET  # noqa: PLC0415
+        from xml.etree import ElementTree as ET
 
         result = CheckResult(
             check=f"test_x.py::{text}", address="a", outcome=FAILED, seconds=1, seen=text, wanted=text
@@ -187,7 +187,7 @@ class TestTags:
         facts = {"imageId": "ami-1", "validatedAt": "2026-01-31T12:00:00Z", "role": "web"}
         path = Path(report.write(facts, [result], {"a": "i-1"}, tmp_path)[0])
         assert json.loads(path.read_text())["checks"][0]["seen"] == text
-        (failure,) = ET.parse(path.with_name("junit.xml")).iter("failure")  # noqa: S314 - our own
+        (failure,) = ET.parse(path.with_name("junit.xml")).iter("failure")  # our own
         assert failure.text
 
 

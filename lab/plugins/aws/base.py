@@ -38,7 +38,7 @@ def region() -> str:
 
 @cache
 def _session(profile: str | None) -> Any:
-    from botocore.session import Session  # noqa: PLC0415 - slow, and not needed by every call
+    from botocore.session import Session  # slow, and not needed by every call
 
     return Session(profile=profile)
 
@@ -46,7 +46,7 @@ def _session(profile: str | None) -> Any:
 @cache
 def client(service: str, in_region: str) -> Any:
     """A client of AWS; it follows AWS_ENDPOINT_URL by itself. As patient as the real provider (``maxRetries`` 25)."""
-    from botocore.config import Config  # noqa: PLC0415
+    from botocore.config import Config
 
     return _session(server.configuration.get("aws:config:profile") or None).create_client(
         service,

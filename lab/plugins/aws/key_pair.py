@@ -29,7 +29,7 @@ class KeyPair(AwsResource):
             TagSpecifications=tag_specification("key-pair", inputs.get("tags")),
         )
         outputs = self.read(inputs["keyName"], merged(inputs))
-        assert outputs is not None  # noqa: S101 - it was made a moment ago
+        assert outputs is not None  # it was made a moment ago
         return inputs["keyName"], outputs
 
     def read(self, resource_id: str, state: Values) -> Values | None:

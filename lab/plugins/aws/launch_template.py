@@ -66,7 +66,7 @@ class LaunchTemplate(AwsResource):
         )
         template_id: str = answer["LaunchTemplate"]["LaunchTemplateId"]
         outputs = self.read(template_id, merged(inputs, name=name))
-        assert outputs is not None  # noqa: S101 - it was made a moment ago
+        assert outputs is not None  # it was made a moment ago
         return template_id, outputs
 
     def read(self, resource_id: str, state: Values) -> Values | None:

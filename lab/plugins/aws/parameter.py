@@ -83,7 +83,7 @@ class Parameter(AwsResource):
             return outputs is not None
 
         wait_until(f"SSM Parameter ({inputs['name']})", there, seconds=APPEAR_SECONDS)
-        assert outputs is not None  # noqa: S101 - that is what was waited for
+        assert outputs is not None  # that is what was waited for
         return inputs["name"], outputs
 
     def read(self, resource_id: str, state: Values) -> Values | None:

@@ -51,7 +51,7 @@ class SecurityGroup(AwsResource):
         if group["IpPermissionsEgress"]:
             api.revoke_security_group_egress(GroupId=group_id, IpPermissions=group["IpPermissionsEgress"])
         outputs = self.read(group_id, merged(inputs))
-        assert outputs is not None  # noqa: S101 - it was made a moment ago
+        assert outputs is not None  # it was made a moment ago
         return group_id, outputs
 
     def read(self, resource_id: str, state: Values) -> Values | None:

@@ -91,7 +91,7 @@ class TargetGroup(AwsResource):
         arn: str = answer["TargetGroups"][0]["TargetGroupArn"]
         self._set_delay(api, arn, inputs)
         outputs = self.read(arn, merged(inputs, name=name[:LONGEST_NAME]))
-        assert outputs is not None  # noqa: S101 - it was made a moment ago
+        assert outputs is not None  # it was made a moment ago
         return arn, outputs
 
     @staticmethod

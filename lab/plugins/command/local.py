@@ -165,7 +165,7 @@ class LocalCommand(Resource):
     def _read(
         self, stream: IO[bytes] | None, lines: list[bytes], together: list[bytes], urn: str | None
     ) -> None:
-        assert stream is not None  # noqa: S101 - a pipe was asked for
+        assert stream is not None  # a pipe was asked for
         with stream:
             while line := stream.readline(LONGEST_LINE if urn is not None else -1):
                 lines.append(line)
@@ -179,7 +179,7 @@ class LocalCommand(Resource):
 
 
 def _feed(stream: IO[bytes] | None, data: bytes) -> None:
-    assert stream is not None  # noqa: S101 - a pipe was asked for
+    assert stream is not None  # a pipe was asked for
     try:
         with stream:
             stream.write(data)

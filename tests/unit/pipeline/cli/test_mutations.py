@@ -78,7 +78,7 @@ def test_a_mutated_command_line(
     seen: set[int] = set()
     for number in range(LINES):
         seed = f"{command}.{number}"
-        dice = random.Random(seed)  # noqa: S311 - reproducible
+        dice = random.Random(seed)  # reproducible
         line = mutated(dice.choice(COMMANDS[command]), dice)
         monkeypatch.setattr(sys, "argv", ["pipeline", command, *line])
         with Path(os.devnull).open() as nothing:

@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(404, {"message": "404 Not found"})
 
-    do_GET = do_POST = do_PUT = do_PATCH = handle_one  # noqa: N815 - http.server's names
+    do_GET = do_POST = do_PUT = do_PATCH = handle_one  # http.server's names
 
     def carry_out(self, path: str, sent: dict[str, Any]) -> tuple[int, Any]:
         forge = self.server.forge

@@ -202,7 +202,7 @@ def test_a_mutated_preview_is_a_note_or_a_refusal(name: str) -> None:
     recorded = read(name)
     refused = 0
     for seed in range(150):
-        dice = random.Random(f"{name} {seed}")  # noqa: S311 - reproducible
+        dice = random.Random(f"{name} {seed}")  # reproducible
         preview_of = recorded["preview"]
         for _ in range(dice.randint(1, 3)):
             preview_of = mutated(preview_of, dice)

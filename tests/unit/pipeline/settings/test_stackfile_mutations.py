@@ -103,7 +103,7 @@ def test_a_mutated_stack_file(tmp_path: Path, part: int) -> None:
     pinned = 0
     for number in range(FILES):
         seed = f"{part}.{number}"
-        dice = random.Random(seed)  # noqa: S311 - reproducible
+        dice = random.Random(seed)  # reproducible
         content = mutated(dice.choice(BASES), dice)
         path.write_bytes(content)
         try:
