@@ -8,7 +8,7 @@ every version and who wrote it; the tags take over where that ends.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.model import TAG_ROLE, PointerVersion, held_tag
 
@@ -24,38 +24,6 @@ NO_VERSION = 0
 """The version of an entry that SSM no longer has."""
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
-
-
-def record_held(ec2: Any, channel: str, record: Iterable[PointerVersion]) -> list[str]:
-    """Tag the images that a channel has held and that have no such tag yet. A read, and a call for each new image.
-
-    Args:
-        ec2: A client of EC2.
-        channel: The channel.
-        record: The pointer's versions, in any order.
-
-    Returns:
-        Ids of the images that were tagged. Images of other accounts, and those that are gone, are left out.
-
-    Raises:
-        botocore.exceptions.ClientError: AWS refused.
-    """
-    first = first_times(record)
-    tag = held_tag(channel)
-    # A filter forgives ids of images that are gone. A pointer has no more than a hundred.
-    fits = [{"Name": "image-id", "Values": sorted(first)}]
-    answer = (
-        ec2.describe_images(Owners=["self"], Filters=fits, IncludeDisabled=True) if first else {"Images": []}
-    )
-    new = [
-        image["ImageId"]
-        for image in answer["Images"]
-        if all(one["Key"] != tag for one in image.get("Tags", ()))
-    ]
-    for image_id in new:
-        when = first[image_id].astimezone(UTC)
-        ec2.create_tags(Resources=[image_id], Tags=[{"Key": tag, "Value": f"{when:{_FORM}}"}])
-    return new
 
 
 def first_times(record: Iterable[PointerVersion]) -> dict[str, datetime]:
@@ -103,6 +71,11 @@ def union(history: Sequence[PointerVersion], held: Mapping[str, datetime]) -> li
         if when < oldest
     ]
     return [*history, *sorted(earlier, key=lambda entry: (entry.when, entry.image_id), reverse=True)]
+
+
+def written(when: datetime) -> str:
+    """A time as the tag has it."""
+    return f"{when.astimezone(UTC):{_FORM}}"
 
 
 def _time(text: str) -> datetime | None:

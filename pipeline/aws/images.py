@@ -18,7 +18,7 @@ from pipeline.model import (
 from pipeline.record import held_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pipeline.aws.clients import Session
@@ -87,6 +87,14 @@ class Images:
         """Those of our own images that still exist, by id. A call for 200 of them."""
         # A filter forgives ids of images that are gone; ImageIds does not.
         return {image.id: image for image in self._of_any("look images up", "image-id", image_ids)}
+
+    def shown(self, image_ids: Iterable[str], *, ours: bool) -> set[str]:
+        """Those of some images that are there, and ours if asked for; disabled ones are not."""
+        fits = [{"Name": "image-id", "Values": sorted(image_ids)}]
+        owners = {"Owners": ["self"]} if ours else {}
+        with self._session.asking("look images up"):
+            answer = self._ec2.describe_images(Filters=fits, **owners)
+        return {image["ImageId"] for image in answer["Images"]}
 
     def baked(self, bake_key: str) -> list[Image]:
         """Our finished images of a bake key; the oldest, which all use, first."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline import aws
-from pipeline.aws.patience import SHORT
+from pipeline.aws.account import Account
 from pipeline.channels.pointer import Pointer, look
 from pipeline.channels.standing import ACKNOWLEDGED, Standing, describe, label
 from pipeline.errors import PipelineError
@@ -34,21 +33,20 @@ def run(*, stack: str, config_file: Path, version: int) -> PointerVersion:
         PipelineError: The channel is at another version, or AWS could not be asked.
     """
     settings = load.read(stack, config_file)
-    region, profile, role, channel = settings.region, settings.profile, settings.role, settings.channel
-    with aws.asking(f"label the pointer of channel {channel}", region=region, profile=profile):
-        ssm = aws.client("ssm", region=region, profile=profile, patience=SHORT)
-        pointer = Pointer(stack, role, channel, ssm=ssm)
-        latest = look(pointer.standing, lambda found: _is_at(found, version)).latest
-        if latest is None or latest.version != version:
-            raise PipelineError(
-                f"channel {channel} is not at version {version}",
-                seen=f"{pointer.name} {describe(latest)}" if latest else f"no parameter {pointer.name}",
-                allowed="the version that the channel is at, as you have seen it",
-                change=f"`python -m pipeline adopt {stack} --version {latest.version}`, if that image may go"
-                if latest
-                else f"`pulumi up` on stack {stack}",
-            )
-        pointer.attach(version, label(stack, ACKNOWLEDGED))
+    role, channel = settings.role, settings.channel
+    account = Account(region=settings.region, profile=settings.profile)
+    pointer = Pointer(stack, role, channel, channels=account.channels)
+    latest = look(pointer.standing, lambda found: _is_at(found, version)).latest
+    if latest is None or latest.version != version:
+        raise PipelineError(
+            f"channel {channel} is not at version {version}",
+            seen=f"{pointer.name} {describe(latest)}" if latest else f"no parameter {pointer.name}",
+            allowed="the version that the channel is at, as you have seen it",
+            change=f"`python -m pipeline adopt {stack} --version {latest.version}`, if that image may go"
+            if latest
+            else f"`pulumi up` on stack {stack}",
+        )
+    pointer.attach(version, label(stack, ACKNOWLEDGED))
     return latest
 
 

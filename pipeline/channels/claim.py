@@ -13,8 +13,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipeline import plans
-from pipeline.channels.account import Account
 from pipeline.channels.pointer import look
+from pipeline.channels.promotion import Promotion
 from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
 from pipeline.record import KEPT_VERSIONS
@@ -41,9 +41,9 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
             the plan is incomplete.
     """
     plan = plans.Claim.from_json(given)
-    account = Account.of(plan)
-    with account.reporting():
-        pointer = account.pointer
+    promotion = Promotion.of(plan)
+    with promotion.reporting():
+        pointer = promotion.pointer
         last = _last(os.environ.get(PREVIOUS, ""))
         found = look(pointer.standing, lambda found: found.may_replace(plan.image_id, last))
         if not found.may_replace(plan.image_id, last):
@@ -57,7 +57,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
         if found.record and found.word is None:
             # Taken over. A role that may not label is refused here, before anything has moved.
             pointer.attach(found.record[0].version, label(pointer.stack, plan.label))
-        account.take_tag(but=plan.image_id)
+        promotion.take_tag(but=plan.image_id)
         return {
             "imageId": plan.image_id,
             "displaces": found.image_id,

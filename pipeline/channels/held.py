@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pipeline import plans
-from pipeline.channels.account import Account
+from pipeline.channels.promotion import Promotion
 from pipeline.channels.standing import Seen, Standing, describe, label
 from pipeline.errors import PipelineError
 
@@ -43,10 +43,10 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
             incomplete.
     """
     plan = plans.Held.from_json(given)
-    account = Account.of(plan)
-    with account.reporting():
-        found = _wait(account, plan)
-        account.pointer.label(found, str(plan.claim["label"]))
+    promotion = Promotion.of(plan)
+    with promotion.reporting():
+        found = _wait(promotion, plan)
+        promotion.pointer.label(found, str(plan.claim["label"]))
         since, previous = found.tenure()
         return {
             "imageId": plan.image_id,
@@ -57,27 +57,27 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
         }
 
 
-def _wait(account: Account, plan: plans.Held) -> Standing:
+def _wait(promotion: Promotion, plan: plans.Held) -> Standing:
     seen = Seen.of(plan.claim)
-    mine = label(account.pointer.stack, str(plan.claim["label"]))
+    mine = label(promotion.pointer.stack, str(plan.claim["label"]))
     start = time.monotonic()
     while True:
-        found = account.pointer.standing()
+        found = promotion.pointer.standing()
         waited = time.monotonic() - start
         late = waited >= PATIENCE_SECONDS
         written = {entry.image_id for entry in found.since(seen)}
         # Of two writes this one may be the last: what the channel will hold is known once it is there.
         if written - {plan.image_id} and (plan.image_id in written or late):
-            account.take_tag(but=found.image_id, fresh=written)
+            promotion.take_tag(but=found.image_id, fresh=written)
             raise _somebody_elses(found, seen, plan.image_id)
         # A version with the promotion's label was seen by this step before: it runs again because of another write.
         new = written and mine not in found.record[0].labels
         # What the provider has read shows soon; in the state may be the number of a pointer that was deleted since.
         shown = (new and found.seen.version >= plan.pointer_version) or waited >= QUIET_SECONDS
-        if found.image_id == plan.image_id == account.pointer.image_id() and shown:
+        if found.image_id == plan.image_id == promotion.pointer.image_id() and shown:
             return found
         if late:
-            raise _not_there(account.pointer.name, found, plan.image_id)
+            raise _not_there(promotion.pointer.name, found, plan.image_id)
         time.sleep(POLL_SECONDS)
 
 

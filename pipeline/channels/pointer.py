@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline import aws
 from pipeline.channels.standing import LABELS, Standing, label
-from pipeline.errors import PipelineError
 from pipeline.model import pointer_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pipeline.aws.channels import Channels
 
 LAG_SECONDS = 3
 """How long a read of Parameter Store is believed to lag behind a write; AWS publishes no figure (aws-sdk-js issue 3586
@@ -21,33 +21,29 @@ POLL_SECONDS = 1
 
 
 class Pointer:
-    """One channel's parameter.
+    """One channel's parameter, as a stack looks at it.
 
     Args:
-        stack: The stack that looks at it.
+        stack: The stack.
         role: The role.
         channel: The channel.
-        ssm: A client of SSM.
+        channels: The account's channels.
     """
 
-    def __init__(self, stack: str, role: str, channel: str, *, ssm: Any) -> None:
+    def __init__(self, stack: str, role: str, channel: str, *, channels: Channels) -> None:
         self.stack = stack
         self.role = role
         self.channel = channel
         self.name = pointer_name(role, channel)
-        self._ssm = ssm
+        self._channels = channels
 
     def image_id(self) -> str | None:
         """The image that it holds now, or None."""
-        try:
-            value: str = self._ssm.get_parameter(Name=self.name)["Parameter"]["Value"]
-        except self._ssm.exceptions.ParameterNotFound:
-            return None
-        return value
+        return self._channels.image_id(self.role, self.channel)
 
     def standing(self) -> Standing:
         """Its versions and labels. SSM keeps the last 100 versions."""
-        record = aws.parameter_history(self._ssm, self.name)
+        record = self._channels.history(self.role, self.channel)
         return Standing(stack=self.stack, role=self.role, channel=self.channel, record=record)
 
     def label(self, standing: Standing, word: str) -> None:
@@ -62,27 +58,15 @@ class Pointer:
         self.unlabel(standing, but=mine)
 
     def attach(self, version: int, name: str) -> None:
-        """Attach a label to a version; it leaves the one that has it.
-
-        Raises:
-            PipelineError: SSM does not take the label.
-        """
-        answer = self._ssm.label_parameter_version(Name=self.name, ParameterVersion=version, Labels=[name])
-        if answer.get("InvalidLabels"):
-            raise PipelineError(
-                f"SSM does not take the label {name} for {self.name}",
-                allowed="letters, digits and _ . - in the stack's name",
-                change="rename the stack: `pulumi stack rename`",
-            )
+        """Attach a label to a version; it leaves the one that has it."""
+        self._channels.attach(self.name, version, name)
 
     def unlabel(self, standing: Standing, *, but: str | None = None) -> None:
         """Take the labels of stacks away, but for one; labels of others stay."""
         for entry in standing.record:
             names = [name for name in entry.labels if name.startswith(LABELS) and name != but]
             if names:
-                self._ssm.unlabel_parameter_version(
-                    Name=self.name, ParameterVersion=entry.version, Labels=names
-                )
+                self._channels.detach(self.name, entry.version, names)
 
 
 def look(read: Callable[[], Standing], good: Callable[[Standing], bool]) -> Standing:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws, plans
-from pipeline.channels.account import Account
+from pipeline import plans
 from pipeline.channels.pointer import look
+from pipeline.channels.promotion import Promotion
 from pipeline.channels.standing import describe
 from pipeline.errors import PipelineError
 from pipeline.model import Held
@@ -21,6 +21,7 @@ from pipeline.model import Held
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pipeline.aws.account import Account
     from pipeline.channels.standing import Standing
 
 
@@ -37,36 +38,36 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
         PipelineError: Somebody else has moved the pointer meanwhile; or the plan is incomplete.
     """
     plan = plans.Settle.from_json(given)
-    account = Account.of(plan)
-    with account.reporting():
-        found = _still_there(account, plan.image_id)
+    promotion = Promotion.of(plan)
+    with promotion.reporting():
+        found = _still_there(promotion, plan.image_id)
         # The step knows what its own channel holds; a list of pointers may be late.
         mine = Held(
-            channel=account.channel,
+            channel=promotion.channel,
             image_id=plan.image_id,
             since=datetime.fromisoformat(plan.when),
             source=plan.source,
         )
-        held = [*_others(account), mine]
-        if account.settle(wanted_tags(held), held, fresh=plan.image_id):
+        held = [*_others(promotion), mine]
+        if promotion.settle(wanted_tags(held), held, fresh=plan.image_id):
             # The channel's tag was on its image before this step: it may have been taken by who moves the pointer now.
-            _still_there(account, plan.image_id)
-        account.record(found.record)
+            _still_there(promotion, plan.image_id)
+        promotion.record(found.record)
     return {"imageId": plan.image_id}
 
 
-def _still_there(account: Account, image_id: str) -> Standing:
+def _still_there(promotion: Promotion, image_id: str) -> Standing:
     """The channel's standing, which holds the image.
 
     Raises:
         PipelineError: It holds another one, which alone may keep the tag.
     """
-    found = look(account.pointer.standing, lambda found: found.image_id == image_id)
+    found = look(promotion.pointer.standing, lambda found: found.image_id == image_id)
     if found.image_id == image_id:
         return found
-    account.take_tag(but=found.image_id, fresh=[image_id])
+    promotion.take_tag(but=found.image_id, fresh=[image_id])
     raise PipelineError(
-        f"somebody else has moved channel {account.channel} while this promotion was running",
+        f"somebody else has moved channel {promotion.channel} while this promotion was running",
         allowed=image_id,
         seen=describe(found.record[0]) if found.record else "no pointer",
         change=f"{found.way_out(found.record[0])}; or pin the image that is there"
@@ -89,35 +90,35 @@ def leave(given: Mapping[str, Any]) -> dict[str, Any]:
             incomplete.
     """
     plan = plans.Leave.from_json(given)
-    account = Account.of(plan)
-    found = look(account.pointer.standing, lambda found: not found.moved)
+    promotion = Promotion.of(plan)
+    found = look(promotion.pointer.standing, lambda found: not found.moved)
     if plan.stack and found.moved:
         latest = found.record[0]
         raise PipelineError(
-            f"the removal of stack {found.stack} would delete the pointer of channel {account.channel}, which somebody "
-            "else has moved",
-            seen=f"{account.pointer.name} {describe(latest)}",
+            f"the removal of stack {found.stack} would delete the pointer of channel {promotion.channel}, which "
+            "somebody else has moved",
+            seen=f"{promotion.pointer.name} {describe(latest)}",
             allowed=f"a version that stack {found.stack} wrote",
             change=f"to delete it all the same: {found.confirmation(latest)}, then `pulumi destroy` again\n"
             f"to keep it: `pulumi state delete --stack {found.stack}` of the stack's ssm:Parameter, "
             "and of promotion-settle",
         )
-    held = _others(account)
-    account.settle(wanted_tags(held), held)
+    held = _others(promotion)
+    promotion.settle(wanted_tags(held), held)
     return {"imageId": plan.image_id}
 
 
-def withdraw(ec2: Any, image_id: str, *, role: str, region: str) -> None:
+def withdraw(account: Account, image_id: str, *, role: str) -> None:
     """Take the tag that Packer gave it from an image that no channel holds, for it did not pass."""
-    account = Account(role, "", ec2=ec2, ssm=aws.client("ssm", region=region), region=region)
-    if image_id not in wanted_tags(account.held()):
-        channel = account.tagged().get(image_id)
+    promotion = Promotion(account, role, "")
+    if image_id not in wanted_tags(promotion.held()):
+        channel = promotion.tagged().get(image_id)
         if channel is not None:
-            account.untag(image_id, channel)
+            promotion.untag(image_id, channel)
 
 
-def _others(account: Account) -> list[Held]:
-    return [one for one in account.held() if one.channel != account.channel]
+def _others(promotion: Promotion) -> list[Held]:
+    return [one for one in promotion.held() if one.channel != promotion.channel]
 
 
 def wanted_tags(held: Iterable[Held]) -> dict[str, str]:

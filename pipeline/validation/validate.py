@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline import aws, plans
+from pipeline.aws.account import Account
+from pipeline.aws.patience import LONG
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
 from pipeline.validation import causes as causes_module
@@ -49,7 +51,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
     with (
         reported_on_failure(plan, found, ids),
         Access(private_key=plan.private_key, user=plan.user, lifetime=deadline.seconds) as access,
-        withdrawn_on_failure(ec2, plan),
+        withdrawn_on_failure(plan),
         clones.powered(deadline) as machines,
     ):
         ids.update({clone.address: clone.id for clone in machines})
@@ -108,12 +110,12 @@ def reported_on_failure(
 
 
 @contextlib.contextmanager
-def withdrawn_on_failure(ec2: Any, plan: plans.Validate) -> Generator[None]:
+def withdrawn_on_failure(plan: plans.Validate) -> Generator[None]:
     """Packer tags an image as a candidate; one that did not pass is none."""
     try:
         yield
     except PipelineError:
-        settle.withdraw(ec2, plan.image_id, role=plan.role, region=plan.region)
+        settle.withdraw(Account(region=plan.region, patience=LONG), plan.image_id, role=plan.role)
         raise
 
 

@@ -10,7 +10,6 @@ import botocore.client
 import pytest
 from typer.testing import CliRunner
 
-from pipeline import aws as clients
 from pipeline import record
 from pipeline.aws.account import Account
 from pipeline.channels import history, retire, rollback
@@ -57,7 +56,8 @@ class Moved:
     def promote(self, image: str) -> list[str]:
         """As a stack does it; returns what was tagged."""
         self.write(image)
-        return record.record_held(self.ec2, "prod", clients.parameter_history(self.ssm, POINTER))
+        channels = Account(region=REGION).channels
+        return channels.note_held("prod", channels.history("web", "prod"))
 
     def age(self, image: str, days: int) -> None:
         """Make it that much longer ago that the channel came to hold it."""

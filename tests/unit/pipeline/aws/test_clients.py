@@ -241,7 +241,7 @@ def test_a_step_ends_in_one_error(
     stub: Endpoint, bad: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stub.answers = [bad]
-    monkeypatch.setattr(aws.client, "__kwdefaults__", {"profile": None, "patience": ONCE})
+    monkeypatch.setattr("pipeline.channels.promotion.LONG", ONCE)
     plan = {"region": REGION, "role": "web", "channel": "prod", "imageId": IMAGE, "label": "0a1b2c3d"}
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(plan)))
     monkeypatch.setattr(sys, "argv", ["pipeline", "claim"])
@@ -249,7 +249,9 @@ def test_a_step_ends_in_one_error(
         main()
     assert ended.value.code == 1
     said = capsys.readouterr().err
-    assert said.startswith("error: could not carry out the step claim: what answered was not AWS")
+    assert said.startswith(
+        "error: could not read the history of /golden-image/web/prod: what answered was not AWS"
+    )
     assert "Traceback" not in said
 
 

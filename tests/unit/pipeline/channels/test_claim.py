@@ -8,6 +8,7 @@ import botocore.client
 import pytest
 from botocore.exceptions import ClientError
 
+from pipeline.aws.account import Account
 from pipeline.channels import adopt, claim, pointer
 from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
@@ -118,7 +119,7 @@ def test_a_read_that_lags_behind_the_label(account: Aws, monkeypatch: pytest.Mon
     before(monkeypatch, run(old))
     account.point("prod", account.image("older"), label=YS)
     account.point("prod", old)
-    earlier = pointer.Pointer("prod", "web", "prod", ssm=account.ssm).standing()
+    earlier = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels).standing()
     account.ssm.label_parameter_version(
         Name="/golden-image/web/prod", ParameterVersion=2, Labels=[label("prod", "4e5f6a7b")]
     )
@@ -147,7 +148,7 @@ def test_a_read_that_does_not_show_yet_what_a_person_has_seen(
     account: Aws, monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
     account.point("prod", account.image("old"), label=MINE)
-    earlier = pointer.Pointer("prod", "web", "prod", ssm=account.ssm).standing()
+    earlier = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels).standing()
     other = account.image("other")
     account.point("prod", other, label=YS)
     real = pointer.Pointer.standing

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from pipeline import plans
+from pipeline.aws.account import Account
 from pipeline.channels import held, pointer
-from pipeline.channels.account import Account
+from pipeline.channels.promotion import Promotion
 from pipeline.channels.standing import Standing, label
 from pipeline.errors import PipelineError
-from tests.unit.pipeline.channels.making import Aws, plan
+from tests.unit.pipeline.channels.making import REGION, Aws, plan
 
 MINE, YS = label("prod", "4e5f6a7b"), label("dev", "8c9d0e1f")
 
@@ -24,8 +25,7 @@ def account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 def claimed(account: Aws) -> dict[str, Any]:
     """What a claim returns that looks now."""
-    ssm = account.ssm
-    seen = pointer.Pointer("prod", "web", "prod", ssm=ssm).standing().seen
+    seen = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels).standing().seen
     return {"version": seen.version, "when": seen.when, "label": "4e5f6a7b"}
 
 
@@ -74,7 +74,7 @@ def test_a_history_that_lags_behind_the_first_promotion(
     new = account.image("new")
     claim = claimed(account)
     account.point("prod", new)
-    real = Account.of(plans.Held.from_json(plan("prod", new, claim={}))).pointer.standing
+    real = Promotion.of(plans.Held.from_json(plan("prod", new, claim={}))).pointer.standing
     waits: list[float] = []
     empty = Standing(stack="prod", role="web", channel="prod", record=[])
     monkeypatch.setattr(pointer.Pointer, "standing", lambda self: real() if len(waits) > 1 else empty)
@@ -110,7 +110,7 @@ def test_a_read_that_does_not_show_what_the_claim_saw_is_not_somebody_elses_prom
 ) -> None:
     first, second, new = (account.image(name) for name in ("first", "second", "new"))
     account.point("prod", first)
-    earlier = pointer.Pointer("prod", "web", "prod", ssm=account.ssm).standing()
+    earlier = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels).standing()
     account.point("prod", second)
     claim = claimed(account)
     account.point("prod", new)
@@ -162,15 +162,15 @@ def test_somebody_elses_tag_that_a_list_does_not_show_yet(
     claim = claimed(account)
     for image in (theirs, "ami-00000000000000000", mine):
         account.point("prod", image)
-    monkeypatch.setattr(Account, "tagged", lambda self: {})
+    monkeypatch.setattr(Promotion, "tagged", lambda self: {})
     taken: list[str] = []
-    real = Account.untag
+    real = Promotion.untag
 
-    def untag(self: Account, image_id: str, channel: str) -> None:
+    def untag(self: Promotion, image_id: str, channel: str) -> None:
         taken.append(image_id)
         real(self, image_id, channel)
 
-    monkeypatch.setattr(Account, "untag", untag)
+    monkeypatch.setattr(Promotion, "untag", untag)
     with pytest.raises(PipelineError, match="two promotions into channel prod at once"):
         run(mine, claim)
     assert account.channel(theirs) is None

@@ -9,8 +9,9 @@ import botocore.client
 import pytest
 from botocore.exceptions import ClientError
 
+from pipeline.aws.account import Account
 from pipeline.channels import pointer, settle
-from pipeline.channels.account import Account
+from pipeline.channels.promotion import Promotion
 from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
 from pipeline.model import Held, pointer_description, pointer_source
@@ -120,14 +121,14 @@ def test_a_pointer_that_somebody_else_moves_between_the_look_and_the_tag(
     """Whose own promotion has then failed, and has taken the tag: from the image that gets it here again."""
     mine, theirs = account.image("mine", "prod"), account.image("theirs")
     account.point("prod", mine, "candidate")
-    real = Account.held
+    real = Promotion.held
 
-    def meanwhile(self: Account) -> list[Held]:
+    def meanwhile(self: Promotion) -> list[Held]:
         account.point("prod", theirs, "candidate")
         self.take_tag(but=theirs)
         return real(self)
 
-    monkeypatch.setattr(Account, "held", meanwhile)
+    monkeypatch.setattr(Promotion, "held", meanwhile)
     with pytest.raises(PipelineError, match="somebody else has moved channel prod"):
         settle.run(plan("prod", mine))
     assert (account.channel(mine), account.channel(theirs)) == (None, None)
@@ -136,7 +137,7 @@ def test_a_pointer_that_somebody_else_moves_between_the_look_and_the_tag(
 def test_a_read_that_lags_behind_the_write(account: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = account.image("old"), account.image("new", "prod")
     account.point("prod", old)
-    earlier = pointer.Pointer("prod", "web", "prod", ssm=account.ssm).standing()
+    earlier = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels).standing()
     account.point("prod", new)
     real = pointer.Pointer.standing
     answers = iter([earlier, earlier])
@@ -152,7 +153,7 @@ def test_a_list_of_images_that_does_not_show_the_new_tag_yet(
     image = account.image("image", "staging")
     account.point("staging", image, "candidate")
     account.point("prod", image, "staging")
-    monkeypatch.setattr(Account, "tagged", lambda self: {image: "prod"})
+    monkeypatch.setattr(Promotion, "tagged", lambda self: {image: "prod"})
     settle.run(plan("staging", image))
     assert account.channel(image) == "prod"
 
@@ -162,7 +163,7 @@ def test_a_list_of_images_that_does_not_show_the_tag_to_be_taken_yet(
 ) -> None:
     mine, theirs = account.image("mine", "prod"), account.image("theirs")
     account.point("prod", theirs, "candidate")
-    monkeypatch.setattr(Account, "tagged", lambda self: {})
+    monkeypatch.setattr(Promotion, "tagged", lambda self: {})
     with pytest.raises(PipelineError, match="somebody else has moved channel prod"):
         settle.run(plan("prod", mine))
     assert account.channel(mine) is None
@@ -173,15 +174,15 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str | None]]
     """Lets the list of pointers lag behind: channel to the image that it still shows, or None."""
 
     def set_to(shown: Mapping[str, str | None]) -> None:
-        real = Account.held
+        real = Promotion.held
 
-        def listed(self: Account) -> list[Held]:
+        def listed(self: Promotion) -> list[Held]:
             found = {one.channel: one for one in real(self)}
             moved = {channel: image for channel, image in shown.items() if image is not None}
             found |= {channel: replace(found[channel], image_id=image) for channel, image in moved.items()}
             return [one for one in found.values() if shown.get(one.channel, "") is not None]
 
-        monkeypatch.setattr(Account, "held", listed)
+        monkeypatch.setattr(Promotion, "held", listed)
 
     return set_to
 
@@ -236,7 +237,7 @@ def test_a_removal_whose_read_does_not_show_the_label_yet(
     account.point("prod", account.image("earlier"), "candidate", label=label("prod", "4e5f6a7b"))
     account.point("prod", image, "candidate")
     real = pointer.Pointer.standing
-    found = pointer.Pointer("prod", "web", "prod", ssm=account.ssm)
+    found = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels)
     answers = iter([found.standing()] * 2)
     found.attach(2, label("prod", "0a1b2c3d"))
     monkeypatch.setattr(pointer.Pointer, "standing", lambda self: next(answers, None) or real(self))
@@ -282,7 +283,7 @@ def test_an_image_that_did_not_pass_is_withdrawn(account: Aws) -> None:
     failed, good = account.image("failed", "candidate"), account.image("good", "candidate")
     account.point("candidate", good, "bake")
     for image in (failed, good):
-        settle.withdraw(account.ec2, image, role="web", region=REGION)
+        settle.withdraw(Account(region=REGION), image, role="web")
     assert (account.channel(failed), account.channel(good)) == (None, "candidate")
 
 

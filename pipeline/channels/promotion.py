@@ -3,65 +3,47 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline import aws, log
+from pipeline.aws.account import Account
+from pipeline.aws.patience import LONG
 from pipeline.channels.pointer import Pointer
 from pipeline.errors import PipelineError
-from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_ROLE, Held, pointer_source
-from pipeline.record import record_held
+from pipeline.model import TAG_CHANNEL
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
     from pipeline import plans
-    from pipeline.model import PointerVersion
+    from pipeline.model import Held, PointerVersion
 
 
-class Account:
+class Promotion:
     """Pointers and tags of one role.
 
     Args:
+        account: The account.
         role: The role.
         channel: The channel that a stack promotes into.
-        ec2: A client of EC2.
-        ssm: A client of SSM.
         stack: The stack's name.
         step: The step that acts, for its log.
-        region: AWS region.
     """
 
     def __init__(
-        self,
-        role: str,
-        channel: str,
-        *,
-        ec2: Any,
-        ssm: Any,
-        region: str,
-        stack: str = "",
-        step: str = "settle",
+        self, account: Account, role: str, channel: str, *, stack: str = "", step: str = "settle"
     ) -> None:
         self.role = role
         self.channel = channel
-        self.pointer = Pointer(stack, role, channel, ssm=ssm)
-        self._ec2 = ec2
-        self._ssm = ssm
+        self.pointer = Pointer(stack, role, channel, channels=account.channels)
+        self._account = account
         self._step = step
-        self._region = region
 
     @classmethod
-    def of(cls, plan: plans.Promotion) -> Account:
-        """The account that a plan is about."""
-        return cls(
-            plan.role,
-            plan.channel,
-            ec2=aws.client("ec2", region=plan.region),
-            ssm=aws.client("ssm", region=plan.region),
-            region=plan.region,
-            stack=plan.stack,
-            step=plan.step,
-        )
+    def of(cls, plan: plans.Promotion) -> Promotion:
+        """What a plan is about."""
+        account = Account(region=plan.region, patience=LONG)
+        return cls(account, plan.role, plan.channel, stack=plan.stack, step=plan.step)
 
     def log(self, text: str) -> None:
         """One line of the step's own log."""
@@ -75,7 +57,7 @@ class Account:
             PipelineError: The error, with that.
         """
         try:
-            with aws.asking(f"carry out the step {self._step}", region=self._region):
+            with aws.asking(f"carry out the step {self._step}", region=self._account.region):
                 yield
         except PipelineError as error:
             parts = [error.seen, *self._now(), "this update has not changed the launch template"]
@@ -88,7 +70,7 @@ class Account:
 
     def _now(self) -> list[str]:
         try:
-            with aws.asking("read the channel", region=self._region):
+            with aws.asking("read the channel", region=self._account.region):
                 tagged = sorted(image for image, name in self.tagged().items() if name == self.channel)
                 return [
                     (
@@ -101,44 +83,15 @@ class Account:
 
     def held(self) -> list[Held]:
         """What the role's channels hold."""
-        root = f"{POINTER_ROOT}/{self.role}/"
-        values = self._ssm.get_paginator("get_parameters_by_path").paginate(Path=root)
-        filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [root]}]
-        described = self._ssm.get_paginator("describe_parameters").paginate(ParameterFilters=filters)
-        texts = {
-            found["Name"]: found.get("Description", "") for page in described for found in page["Parameters"]
-        }
-        return [
-            Held(
-                channel=found["Name"].removeprefix(root),
-                image_id=found["Value"],
-                since=found["LastModifiedDate"],
-                source=pointer_source(texts.get(found["Name"], "")),
-            )
-            for page in values
-            for found in page["Parameters"]
-        ]
+        return self._account.channels.held(self.role)
 
     def holds(self, channel: str) -> str | None:
         """The image that a channel holds, or None, by a read of that channel alone."""
-        return Pointer("", self.role, channel, ssm=self._ssm).image_id()
+        return self._account.channels.image_id(self.role, channel)
 
     def tagged(self) -> dict[str, str]:
         """Our images of the role that have a channel's tag, and which."""
-        pages = self._ec2.get_paginator("describe_images").paginate(
-            Owners=["self"],
-            Filters=[
-                {"Name": f"tag:{TAG_ROLE}", "Values": [self.role]},
-                {"Name": "tag-key", "Values": [TAG_CHANNEL]},
-            ],
-        )
-        return {
-            image["ImageId"]: tag["Value"]
-            for page in pages
-            for image in page["Images"]
-            for tag in image["Tags"]
-            if tag["Key"] == TAG_CHANNEL
-        }
+        return self._account.channels.tagged(self.role)
 
     def take_tag(self, *, but: str | None, fresh: Iterable[str] = ()) -> None:
         """Take the channel's tag from all images but one.
@@ -149,7 +102,9 @@ class Account:
         """
         having = {image_id for image_id, name in self.tagged().items() if name == self.channel}
         unseen = set(fresh) - having - {but}
-        for image_id in sorted((having | (self._ours(unseen) if unseen else set())) - {but}):
+        if unseen:
+            having |= self._account.images.shown(unseen, ours=True)
+        for image_id in sorted(having - {but}):
             self.untag(image_id, self.channel)
 
     def settle(self, wanted: Mapping[str, str], held: Iterable[Held], *, fresh: str | None = None) -> bool:
@@ -179,28 +134,21 @@ class Account:
             if tagged.get(image_id) == name or not self._is_there(image_id):
                 continue
             if name == self.channel or self.holds(name) == image_id:
-                self._ec2.create_tags(Resources=[image_id], Tags=[{"Key": TAG_CHANNEL, "Value": name}])
+                self._account.channels.tag(image_id, name)
                 self.log(f"added {image_id} to channel {name}")
                 given = given or name == self.channel
         return given
 
     def record(self, versions: Iterable[PointerVersion]) -> None:
         """Tag the images that the channel has held, for the time when SSM has forgotten the pointer's versions."""
-        for image_id in record_held(self._ec2, self.channel, versions):
+        for image_id in self._account.channels.note_held(self.channel, versions):
             self.log(f"added {image_id} to the record of channel {self.channel}")
 
     def untag(self, image_id: str, channel: str) -> None:
         """Take the channel's tag away, if it still has that value."""
-        self._ec2.delete_tags(Resources=[image_id], Tags=[{"Key": TAG_CHANNEL, "Value": channel}])
+        self._account.channels.untag(image_id, channel)
         self.log(f"removed {image_id} from channel {channel}")
-
-    def _ours(self, image_ids: Iterable[str]) -> set[str]:
-        """Those of some images that are there and ours: a pointer may name any."""
-        fits = [{"Name": "image-id", "Values": sorted(image_ids)}]
-        answer = self._ec2.describe_images(Owners=["self"], Filters=fits)
-        return {image["ImageId"] for image in answer["Images"]}
 
     def _is_there(self, image_id: str) -> bool:
         """Whether a channel's image still exists: one may have been deregistered under another channel."""
-        answer = self._ec2.describe_images(Filters=[{"Name": "image-id", "Values": [image_id]}])
-        return bool(answer["Images"])
+        return bool(self._account.images.shown([image_id], ours=False))
