@@ -131,6 +131,17 @@ END
 """
 """Everything at once that lets somebody in, or that machines would share."""
 
+PACKED = f"""
+mkdir -p /root/site /srv/site
+printf 'REGION=eu-west-1\\nAWS_ACCESS_KEY_ID={ACCESS_KEY}\\nAWS_SECRET_ACCESS_KEY={SECRET}\\n' > /root/site/app.env
+tar -czf /opt/backup.tar.gz -C /root site
+python3 -m zipfile -c /srv/site/release.zip /root/site/app.env
+rm -r /root/site
+"""
+"""Secrets in archives alone."""
+
+UNPACKED = ("/opt/backup.tar.gz!/site/app.env:2", "/srv/site/release.zip!/app.env:2")
+
 SHARED = (
     "offered-ssh-ed25519-host-key", "file::/etc/iscsi/initiatorname.iscsi", "file::/etc/hostid",
     "file::/etc/salt/minion_id", "file::/opt/agent/node",
@@ -216,10 +227,12 @@ def test_a_broken_image_is_stopped(bench: Workbench, good: str, forge: Forge, br
     secret_is_nowhere(bench, up)
 
 
-def test_all_that_lets_somebody_in_or_is_shared_is_named(bench: Workbench, good: str, forge: Forge) -> None:
+def test_all_that_lets_somebody_in_is_shared_or_packed_is_named(
+    bench: Workbench, good: str, forge: Forge
+) -> None:
     before = held(bench)
     bench.set_version("6.100.0")
-    forge.image(good, OPEN)
+    forge.image(good, OPEN + PACKED)
     up = bench.up("dev")
     assert up.status != 0
     written = (bench.folder / "reports").glob("*/*/report.json")
@@ -228,7 +241,10 @@ def test_all_that_lets_somebody_in_or_is_shared_is_named(bench: Workbench, good:
     failed = {check["check"] for check in checks if check["outcome"] == "failed"}
     assert {f"accounts::{name}" for name in OPENED} <= failed
     assert {f"identity::{name}" for name in SHARED} <= failed
+    secrets = {check["seen"] for check in checks if check["check"].startswith("secrets::")}
+    assert {f"{place}: aws-access-token" for place in UNPACKED} <= secrets
     assert held(bench) == before
+    secret_is_nowhere(bench, up)
 
 
 def test_a_secret_in_a_role_is_caught_before_packer_starts(bench: Workbench, good: str, forge: Forge) -> None:
