@@ -70,7 +70,7 @@ POLL = {"AWS_POLL_DELAY_SECONDS": "1"}
 
 MAJORS = {
     "life": 1, "interrupt": 3, "bake": 5, "gate": 6, "iam": 7, "pipelines": 8, "readme": 9, "bad_input": 10,
-    "long_lines": 11, "redhat_like": 12, "health": 13,
+    "long_lines": 11, "redhat_like": 12, "health": 13, "ordinary": 14,
 }  # fmt: skip
 """Whose versions begin with which number. A lab's images are there for all files of a worker, and one that has the bake
 key is adopted: a version that another file baked, or broke, would be taken for this file's own."""

@@ -34,10 +34,13 @@ class Forge:
     bench: Workbench
     folder: Path
 
-    def image(self, parent: str, script: str, *, clean: bool = True, user: str = USER) -> str:
+    def image(
+        self, parent: str, script: str, *, clean: bool = True, user: str = USER, packed: Path | None = None
+    ) -> str:
         """An image of a machine of `parent` on which `script` has run as root, after the bake's clean-up.
 
-        It bears the bake key of the bench's present content, so that the next update adopts it as its bake.
+        It bears the bake key of the bench's present content, so that the next update adopts it as its bake. What
+        `packed`, an archive of tar, holds is on the machine before; the clean-up then follows the script.
         """
         ec2 = self.bench.client("ec2")
         name = f"forge-{time.monotonic_ns()}"
@@ -45,8 +48,9 @@ class Forge:
         instance = ec2.run_instances(
             ImageId=parent, InstanceType="t3.micro", KeyName=name, MinCount=1, MaxCount=1
         )["Instances"][0]
-        whole = (PROJECT / "packer/scripts/clean.sh").read_text() if clean else ""
-        self._run(instance["PrivateIpAddress"], key, f"{whole}\n{script}\n", user)
+        cleaning = (PROJECT / "packer/scripts/clean.sh").read_text() if clean else ""
+        parts = [script, cleaning] if packed else [cleaning, script]
+        self._run(instance["PrivateIpAddress"], key, "\n".join([*parts, ""]), user, packed)
         tags = {"BakeKey": self.bake_key(), "Role": "web", "ManagedBy": "packer", "Name": name}
         image: str = ec2.create_image(
             InstanceId=instance["InstanceId"], Name=name, TagSpecifications=baked_tags(tags)
@@ -73,7 +77,7 @@ class Forge:
         ec2.import_key_pair(KeyName=name, PublicKeyMaterial=public)
         return path
 
-    def _run(self, address: str, key: Path, script: str, user: str) -> None:
+    def _run(self, address: str, key: Path, script: str, user: str, packed: Path | None) -> None:
         ssh = [
             "ssh", "-F", "/dev/null", "-i", str(key), "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR",
             "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=2",
@@ -85,6 +89,9 @@ class Forge:
         while subprocess.run(wait, capture_output=True, check=False).returncode == SSH_FAILED:
             assert time.monotonic() < deadline, f"{address} never let us in"
             time.sleep(0.2)
+        if packed:
+            with packed.open("rb") as archive:
+                subprocess.run([*ssh, "sudo tar -xf - -C /"], stdin=archive, check=True)
         done = subprocess.run(
             [*ssh, "sudo sh -eu"], input=script, capture_output=True, text=True, check=False
         )
