@@ -36,11 +36,11 @@ class Account:
         self.machines = Machines(self._session)
 
     def identity(self) -> str:
-        """The ARN of the identity that asks.
+        """The ARN of the caller.
 
         Raises:
             PipelineError: AWS was not reached, or refused.
         """
-        with self._session.asking("find out who asks"):
+        with self._session.asking("identify the caller"):
             arn: str = self._session.client("sts").get_caller_identity()["Arn"]
         return arn
