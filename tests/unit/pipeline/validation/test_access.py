@@ -193,8 +193,8 @@ def test_a_port_that_answers_late(session: access.Access, port: Any, monkeypatch
 def test_a_port_that_never_answers(session: access.Access, port: Any) -> None:
     port(ConnectionRefusedError("refused"))
     with pytest.raises(PipelineError, match=r"i-1 .* never answered on TCP port 22") as caught:
-        session.wait_for_port(CLONE, Deadline(0.05), lambda: None)
-    assert "refused for 0 s" in str(caught.value)
+        session.wait_for_port(CLONE, Deadline(1), lambda: None)
+    assert "refused for 1 s" in str(caught.value)
 
 
 def test_waiting_ends_where_it_is_pointless(
