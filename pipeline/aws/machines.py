@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.images import tags_of
 from pipeline.model import TAG_BAKE_RUN, TAG_MANAGED_BY, Builder, Subnet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.aws.clients import Session
 
@@ -73,6 +74,76 @@ class Machines:
                     if machine["State"]["Name"] != "terminated":
                         used[machine["ImageId"]] = machine["InstanceId"]
         return used
+
+    def described(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]] | None:
+        """Instance id to what EC2 says of the machine, or None where it does not find all of them."""
+        from botocore.exceptions import ClientError
+
+        with self._session.asking(f"look up the machines {', '.join(ids)}"):
+            try:
+                answer = self._session.client("ec2").describe_instances(InstanceIds=list(ids))
+            except ClientError as error:
+                if not error.response["Error"]["Code"].startswith("InvalidInstanceID"):
+                    raise
+                return None
+        return {
+            machine["InstanceId"]: machine
+            for reservation in answer["Reservations"]
+            for machine in reservation["Instances"]
+        }
+
+    def start(self, ids: Sequence[str]) -> None:
+        """Start machines that have stopped."""
+        with self._session.asking(f"start {', '.join(ids)}"):
+            self._session.client("ec2").start_instances(InstanceIds=list(ids))
+
+    def stop(self, ids: Sequence[str]) -> None:
+        """Ask machines to stop."""
+        with self._session.asking(f"stop {', '.join(ids)}"):
+            self._session.client("ec2").stop_instances(InstanceIds=list(ids))
+
+    def wait(self, state: str, ids: Sequence[str], *, seconds: float, every: int) -> str | None:
+        """Wait until machines are in a state, such as ``instance_running``.
+
+        Args:
+            state: A waiter of botocore's.
+            ids: The machines.
+            seconds: How long to wait.
+            every: Seconds between two reads.
+
+        Returns:
+            Why they are not, or None.
+        """
+        from botocore.exceptions import WaiterError
+
+        pace = {"Delay": every, "MaxAttempts": max(1, int(seconds / every))}
+        with self._session.asking(f"wait for {', '.join(ids)}"):
+            try:
+                self._session.client("ec2").get_waiter(state).wait(InstanceIds=list(ids), WaiterConfig=pace)
+            except WaiterError as error:
+                return str(error)
+        return None
+
+    def console(self, instance_id: str) -> str:
+        """What a machine has printed, as botocore hands it on; EC2 may be minutes behind."""
+        from botocore.exceptions import ClientError
+
+        with self._session.asking(f"read the console of {instance_id}"):
+            ec2 = self._session.client("ec2")
+            try:
+                # Without Latest it is what was there shortly after the last start or stop: another boot's, perhaps.
+                answer = ec2.get_console_output(InstanceId=instance_id, Latest=True)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "UnsupportedOperation":  # types before Nitro
+                    raise
+                answer = ec2.get_console_output(InstanceId=instance_id)
+        return str(answer.get("Output", ""))
+
+    def ranges(self, subnet_ids: Iterable[str]) -> dict[str, ipaddress.IPv4Network]:
+        """Subnet id to its IPv4 range."""
+        with self._session.asking("look subnets up"):
+            answer = self._session.client("ec2").describe_subnets(SubnetIds=sorted(subnet_ids))
+        return {found["SubnetId"]: ipaddress.IPv4Network(found["CidrBlock"]) for found in answer["Subnets"]}
 
     def subnet(self, subnet_id: str | None) -> Subnet | None:
         """The subnet of that id; without an id the first default subnet by zone; or None."""

@@ -17,6 +17,8 @@ from pipeline.validation.deadline import Deadline
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from pipeline.aws.machines import Machines
+
 
 WAITER_DELAY_SECONDS = 1
 LAG_SECONDS = 10
@@ -55,13 +57,13 @@ class Clones:
     """The machines of one image's validation.
 
     Args:
-        ec2: A client of EC2.
+        machines: The account's machines.
         ids: Their instance ids.
         address: ``public`` or ``private``: which address they are checked at.
     """
 
-    def __init__(self, ec2: Any, ids: Sequence[str], *, address: str) -> None:
-        self._ec2 = ec2
+    def __init__(self, machines: Machines, ids: Sequence[str], *, address: str) -> None:
+        self._machines = machines
         self._ids = list(ids)
         self._address = address
         self.started: frozenset[str] = frozenset()
@@ -88,16 +90,16 @@ class Clones:
             say(f"starting {', '.join(stopped)}")
             self._start(stopped, deadline)
         yield self._addressed(deadline)
-        self._ec2.stop_instances(InstanceIds=self._ids)
+        self._machines.stop(self._ids)
 
     def state(self, clone: Clone) -> str:
         """EC2's word for the machine's state, such as ``running``."""
-        found: str = self._described()[clone.id]["State"]["Name"]
+        found: str = self._alive(self._machines.described(self._ids))[clone.id]["State"]["Name"]
         return found
 
     def console(self, clone: Clone, lines: int | None = CONSOLE_LINES) -> str:
         """The last lines (or all) that the machine printed, without colours; EC2 may be minutes behind."""
-        output = self._console(clone).get("Output", "")
+        output = self._machines.console(clone.id)
         # botocore decodes the answer; a client without its handler would hand on base64.
         text = (
             output if "\n" in output or " " in output else base64.b64decode(output).decode(errors="replace")
@@ -108,44 +110,24 @@ class Clones:
     def _once_there(self, deadline: Deadline) -> dict[str, Mapping[str, Any]]:
         """The machines, once EC2 finds all of them: a read may lag behind their launch."""
         lag = Deadline(min(LAG_SECONDS, deadline.remaining()))
-        while True:
-            try:
-                return self._described()
-            except PipelineError as error:
-                if lag.passed() or error.__cause__ is None:
-                    raise
+        found = self._machines.described(self._ids)
+        while found is None and not lag.passed():
             time.sleep(WAITER_DELAY_SECONDS)
+            found = self._machines.described(self._ids)
+        return self._alive(found)
 
-    def _console(self, clone: Clone) -> Mapping[str, Any]:
-        from botocore.exceptions import ClientError
+    def _alive(self, found: dict[str, Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]]:
+        """The machines as they were found.
 
-        try:
-            # Without Latest it is what was there shortly after the last start or stop: another boot's, perhaps.
-            answer: Mapping[str, Any] = self._ec2.get_console_output(InstanceId=clone.id, Latest=True)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "UnsupportedOperation":  # types before Nitro
-                raise
-            answer = self._ec2.get_console_output(InstanceId=clone.id)
-        return answer
-
-    def _described(self) -> dict[str, Mapping[str, Any]]:
-        from botocore.exceptions import ClientError
-
-        try:
-            answer = self._ec2.describe_instances(InstanceIds=self._ids)
-        except ClientError as error:
-            if not error.response["Error"]["Code"].startswith("InvalidInstanceID"):
-                raise
+        Raises:
+            PipelineError: One was not found, or has been terminated.
+        """
+        if found is None:
             raise PipelineError(
                 "the validation machines cannot be looked up",
-                seen=str(error),
+                seen=f"EC2 does not find all of {', '.join(self._ids)}",
                 change="if one is gone, `pulumi refresh` tells the stack, and the next update boots another",
-            ) from error
-        found = {
-            instance["InstanceId"]: instance
-            for reservation in answer["Reservations"]
-            for instance in reservation["Instances"]
-        }
+            )
         for key, instance in found.items():
             if instance["State"]["Name"] in ("terminated", "shutting-down"):
                 reason = instance.get("StateReason", {}).get("Message", "no reason given")
@@ -159,26 +141,17 @@ class Clones:
     def _start(self, ids: list[str], deadline: Deadline) -> None:
         # One that is stopping can be started only when it has stopped.
         self._wait("instance_stopped", ids, deadline)
-        self._ec2.start_instances(InstanceIds=ids)
+        self._machines.start(ids)
         self._wait("instance_running", ids, deadline)
 
     def _wait(self, state: str, ids: list[str], deadline: Deadline) -> None:
-        from botocore.exceptions import WaiterError
-
-        try:
-            self._ec2.get_waiter(state).wait(
-                InstanceIds=ids,
-                WaiterConfig={
-                    "Delay": WAITER_DELAY_SECONDS,
-                    "MaxAttempts": max(1, int(deadline.remaining() / WAITER_DELAY_SECONDS)),
-                },
-            )
-        except WaiterError as error:
+        problem = self._machines.wait(state, ids, seconds=deadline.remaining(), every=WAITER_DELAY_SECONDS)
+        if problem is not None:
             raise PipelineError(
                 f"validation machines {', '.join(ids)} do not get to run",
-                seen=str(error),
+                seen=problem,
                 change="their state in the EC2 console says why; then `pulumi up` again",
-            ) from error
+            )
 
     def _addressed(self, deadline: Deadline) -> list[Clone]:
         field = "PublicIpAddress" if self._address == "public" else "PrivateIpAddress"
@@ -187,7 +160,7 @@ class Clones:
         while not all(found.get(field) for found in described.values()) and not lag.passed():
             time.sleep(WAITER_DELAY_SECONDS)
             described = self._once_there(deadline)
-        subnets = self._subnets({found["SubnetId"] for found in described.values()})
+        subnets = self._machines.ranges({found["SubnetId"] for found in described.values()})
         clones = []
         for key in self._ids:
             found = described[key]
@@ -209,7 +182,3 @@ class Clones:
                 )
             clones.append(Clone(key, text))
         return clones
-
-    def _subnets(self, ids: set[str]) -> dict[str, ipaddress.IPv4Network]:
-        answer = self._ec2.describe_subnets(SubnetIds=sorted(ids))
-        return {found["SubnetId"]: ipaddress.IPv4Network(found["CidrBlock"]) for found in answer["Subnets"]}

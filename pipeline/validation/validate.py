@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws, plans
+from pipeline import plans
 from pipeline.aws.account import Account
 from pipeline.aws.patience import LONG
 from pipeline.channels import settle
@@ -44,14 +44,14 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     plan = plans.Validate.from_json(given)
     deadline = Deadline(plan.timeout_seconds)
-    ec2 = aws.client("ec2", region=plan.region)
-    clones = Clones(ec2, plan.instance_ids, address=plan.address)
+    account = Account(region=plan.region, patience=LONG)
+    clones = Clones(account.machines, plan.instance_ids, address=plan.address)
     found: list[CheckResult] = []
     ids: dict[str, str] = {}
     with (
         reported_on_failure(plan, found, ids),
         Access(private_key=plan.private_key, user=plan.user, lifetime=deadline.seconds) as access,
-        withdrawn_on_failure(plan),
+        withdrawn_on_failure(account, plan),
         clones.powered(deadline) as machines,
     ):
         ids.update({clone.address: clone.id for clone in machines})
@@ -110,12 +110,12 @@ def reported_on_failure(
 
 
 @contextlib.contextmanager
-def withdrawn_on_failure(plan: plans.Validate) -> Generator[None]:
+def withdrawn_on_failure(account: Account, plan: plans.Validate) -> Generator[None]:
     """Packer tags an image as a candidate; one that did not pass is none."""
     try:
         yield
     except PipelineError:
-        settle.withdraw(Account(region=plan.region, patience=LONG), plan.image_id, role=plan.role)
+        settle.withdraw(account, plan.image_id, role=plan.role)
         raise
 
 

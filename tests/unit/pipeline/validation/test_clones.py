@@ -6,7 +6,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.aws import asking
+from pipeline.aws.clients import Session
+from pipeline.aws.machines import Machines
 from pipeline.errors import PipelineError
 from pipeline.validation.clones import Clones
 from pipeline.validation.deadline import Deadline
@@ -17,6 +18,13 @@ REGION = "eu-west-1"
 @pytest.fixture
 def ec2(aws: None) -> Any:
     return boto3.client("ec2", region_name=REGION)
+
+
+def machines_of(ec2: Any) -> Machines:
+    """An account's machines, asked through this client."""
+    session = Session(region=REGION)
+    session._clients["ec2"] = ec2
+    return Machines(session)
 
 
 def machine(ec2: Any) -> str:
@@ -36,7 +44,7 @@ def state(ec2: Any, instance: str) -> str:
 
 def test_a_running_machine_is_used_as_it_is_and_stopped(ec2: Any) -> None:
     instance = machine(ec2)
-    clones = Clones(ec2, [instance], address="private")
+    clones = Clones(machines_of(ec2), [instance], address="private")
     with clones.powered(Deadline(300)) as machines:
         assert [clone.id for clone in machines] == [instance]
         assert machines[0].address.startswith("172.31.")
@@ -47,7 +55,7 @@ def test_a_running_machine_is_used_as_it_is_and_stopped(ec2: Any) -> None:
 def test_a_stopped_machine_is_started_and_stopped_again(ec2: Any) -> None:
     instance = machine(ec2)
     ec2.stop_instances(InstanceIds=[instance])
-    clones = Clones(ec2, [instance], address="private")
+    clones = Clones(machines_of(ec2), [instance], address="private")
     with clones.powered(Deadline(300)) as machines:
         assert clones.state(machines[0]) == "running"
     assert state(ec2, instance) == "stopped"
@@ -58,7 +66,7 @@ def test_after_a_failure_it_stays_for_a_look(ec2: Any) -> None:
     ec2.stop_instances(InstanceIds=[instance])
     with (
         pytest.raises(PipelineError, match="failed"),
-        Clones(ec2, [instance], address="private").powered(Deadline(10)),
+        Clones(machines_of(ec2), [instance], address="private").powered(Deadline(10)),
     ):
         raise PipelineError("failed")
     assert state(ec2, instance) == "running"
@@ -69,7 +77,7 @@ def test_one_that_is_gone(ec2: Any) -> None:
     ec2.terminate_instances(InstanceIds=[instance])
     with (
         pytest.raises(PipelineError, match=f"{instance} has been terminated"),
-        Clones(ec2, [instance], address="private").powered(Deadline(10)),
+        Clones(machines_of(ec2), [instance], address="private").powered(Deadline(10)),
     ):
         pass
 
@@ -90,7 +98,7 @@ def test_an_address_that_is_not_the_subnets_is_reported_and_not_tried(ec2: Any) 
 
     with (
         pytest.raises(PipelineError, match="not its subnet's; not connecting") as caught,
-        Clones(Lying(), [instance], address="private").powered(Deadline(10)),
+        Clones(machines_of(Lying()), [instance], address="private").powered(Deadline(10)),
     ):
         pass
     assert "10.9.8.7" in str(caught.value)
@@ -110,7 +118,7 @@ def test_no_public_address(ec2: Any) -> None:
 
     with (
         pytest.raises(PipelineError, match="has no public address"),
-        Clones(Private(), [instance], address="public").powered(Deadline(1)),
+        Clones(machines_of(Private()), [instance], address="public").powered(Deadline(1)),
     ):
         pass
 
@@ -143,7 +151,7 @@ class Lagging:
 )
 def test_a_read_that_lags_behind(ec2: Any, earlier: list[dict[str, Any] | None]) -> None:
     instance = machine(ec2)
-    clones = Clones(Lagging(ec2, *earlier), [instance], address="private")
+    clones = Clones(machines_of(Lagging(ec2, *earlier)), [instance], address="private")
     with clones.powered(Deadline(20)) as machines:
         assert [clone.id for clone in machines] == [instance]
         assert machines[0].address.startswith("172.31.")
@@ -151,7 +159,7 @@ def test_a_read_that_lags_behind(ec2: Any, earlier: list[dict[str, Any] | None])
 
 
 def test_one_that_is_not_there(ec2: Any) -> None:
-    clones = Clones(ec2, ["i-0123456789abcdef0"], address="private")
+    clones = Clones(machines_of(ec2), ["i-0123456789abcdef0"], address="private")
     with pytest.raises(PipelineError, match="cannot be looked up"), clones.powered(Deadline(1)):
         pass
 
@@ -163,8 +171,7 @@ def test_a_refusal_keeps_its_cause(ec2: Any) -> None:
             raise ClientError(said, "DescribeInstances")  # type: ignore[arg-type]
 
     with (
-        pytest.raises(PipelineError, match="the identity may not look"),
-        asking("look", region=REGION),
-        Clones(Refusing(), ["i-1"], address="private").powered(Deadline(1)),
+        pytest.raises(PipelineError, match="the identity may not look up the machines i-1"),
+        Clones(machines_of(Refusing()), ["i-1"], address="private").powered(Deadline(1)),
     ):
         pass

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from pipeline import aws
 from pipeline.channels import settle
 from pipeline.errors import PipelineError
 from pipeline.validation import accounts, checkrun, floor, imagescan, keygen, report, show, validate
@@ -38,7 +37,6 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(Access, "__exit__", lambda self, *error: None)
     monkeypatch.setattr(validate, "_come_up", lambda clone, *others: 1.0)
     monkeypatch.setattr(show, "journal", lambda clone, access: None)
-    monkeypatch.setattr(aws, "client", lambda *names, **options: None)
     monkeypatch.setattr(settle, "withdraw", lambda *names, **options: None)
     monkeypatch.setattr(Gate, "_identity", lambda self, machines: [])
     monkeypatch.setattr(Gate, "later", lambda self, machines, found: None)
