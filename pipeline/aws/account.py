@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.aws import leftovers
 from pipeline.aws.channels import Channels
 from pipeline.aws.clients import Session
 from pipeline.aws.images import Images
@@ -14,6 +15,9 @@ from pipeline.aws.machines import Machines
 from pipeline.aws.patience import SHORT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.aws.leftovers import Chore
     from pipeline.aws.patience import Patience
 
 
@@ -34,6 +38,14 @@ class Account:
         self.images = Images(self._session)
         self.channels = Channels(self._session)
         self.machines = Machines(self._session)
+
+    def leftovers(self, bake_id: str) -> Iterator[Chore]:
+        """What one run of a bake has left, in words, and how it goes.
+
+        Raises:
+            PipelineError: AWS was not reached, or refused; also when a thing is removed.
+        """
+        return leftovers.of_bake(self._session, bake_id)
 
     def identity(self) -> str:
         """The ARN of the caller.

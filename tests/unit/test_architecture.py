@@ -73,6 +73,19 @@ def test_what_a_room_does_not_know(rooms: tuple[str, ...], unknown: set[str]) ->
         assert not known & unknown, name
 
 
+def test_one_room_calls_aws() -> None:
+    """The doctor tries each action of a policy by its name; all others have a method of the room for what they want."""
+    for name, tree in modules("pipeline"):
+        if f"{name}.".startswith(("pipeline.aws.", "pipeline.doctor.")):
+            continue
+        known = set(imports(tree))
+        assert not {one for one in known if one.startswith(("botocore", "boto3", "pipeline.aws.client"))}, (
+            name
+        )
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert "aws.client" not in calls, name
+
+
 def test_no_circle() -> None:
     trees = dict(modules("pipeline", "components", "lab", "tools"))
     graph: dict[str, set[str]] = defaultdict(set)
@@ -125,6 +138,7 @@ TESTED_ELSEWHERE = {
     "pipeline/aws/causes": "test_clients.py raises the errors",
     "pipeline/aws/channels": "test_account.py, and channels/test_claim.py by the steps",
     "pipeline/aws/images": "test_account.py",
+    "pipeline/aws/leftovers": "baking/test_leftovers.py",
     "pipeline/aws/machines": "test_account.py",
     "pipeline/aws/patience": "test_clients.py and test_account.py",
     "pipeline/baking/source": "test_bake.py, doctor/test_image.py",

@@ -89,7 +89,7 @@ def test_what_cannot_go_is_named_and_the_rest_goes(ec2: Any, monkeypatch: pytest
         )
 
     monkeypatch.setattr(client, "terminate_instances", refused)
-    monkeypatch.setattr(aws, "client", lambda *_, **__: client)
+    monkeypatch.setattr("pipeline.aws.clients.client", lambda *_, **__: client)
     left = leftovers.remove(region=REGION, bake_id="run-1", say=lambda _: None)
     assert left[0].startswith(f"builder {made['builder']}: ")
     assert "UnauthorizedOperation" in left[0]
