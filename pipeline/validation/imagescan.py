@@ -72,7 +72,8 @@ def check(
     seconds = round(deadline.elapsed() - started, 2)
     say(
         f"{clone}: {totals.files} files; {totals.owned} are as a package brought them, "
-        f"the others hold {len(findings) or 'no'} findings ({seconds:.1f} s)"
+        f"the others hold {len(findings) or 'no'} findings ({seconds:.1f} s, of which the machine "
+        f"worked {totals.worked:.1f} s)"
     )
     if not findings:
         return [

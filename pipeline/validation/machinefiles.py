@@ -86,11 +86,13 @@ class Totals:
         files: All regular files of its disk.
         owned: Those that are as a package brought them.
         unreadable: Paths of some that could not be read.
+        worked: How long the machine's processors worked for it, in seconds.
     """
 
     files: int = 0
     owned: int = 0
     unreadable: tuple[str, ...] = ()
+    worked: float = 0.0
 
 
 def frames(chunks: Iterable[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -180,7 +182,10 @@ class Batches:
 
     def _end(self, frame: dict[str, Any]) -> None:
         self.totals = Totals(
-            files=int(frame["end"]), owned=int(frame["owned"]), unreadable=tuple(frame["unreadable"])
+            files=int(frame["end"]),
+            owned=int(frame["owned"]),
+            unreadable=tuple(frame["unreadable"]),
+            worked=float(frame["worked"]),
         )
 
 

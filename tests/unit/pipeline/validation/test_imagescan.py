@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -106,6 +107,14 @@ def test_found_on_a_machine(tmp_path: Path, name: str, content: bytes | str, rul
     fill(tmp_path, {name: content})
     assert (rule, name) in findings(tmp_path)
     assert TOKEN not in str(found(tmp_path))
+
+
+def test_it_says_how_long_the_machine_worked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, {"opt/app/data": bytes(64 << 20)})
+    assert found(tmp_path) == set()
+    told = re.search(r" \(([0-9.]+) s, of which the machine worked ([0-9.]+) s\)", capsys.readouterr().err)
+    assert told
+    assert float(told[2]) > 0
 
 
 def test_what_a_machine_may_have(tmp_path: Path) -> None:
