@@ -77,11 +77,11 @@ def program() -> None:
         sourcescan.refuse_in_config(Path.cwd())
         baked = baking.declare(stack, account)
         standing = stands()
-        for line in [*baking.told(stack), *words.of_bake(standing)]:
+        for line in [*baking.notices(stack), *words.of_bake(standing)]:
             pulumi.log.warn(visible.lines(line))
         # Only an update may ask: a preview's permissions do not show machines.
         builders = [] if pulumi.runtime.is_dry_run() else account.machines.builders()
-        for line in leftovers.told(builders, datetime.now(UTC)):
+        for line in leftovers.notices(builders, datetime.now(UTC)):
             pulumi.log.warn(visible.lines(line))
         image_id = baked.validation.image_id
         outputs.of_baked(baked)

@@ -81,7 +81,7 @@ def declare(stack: Settings, account: Account) -> Baked:
     return Baked(build, validation)
 
 
-def told(stack: Settings) -> list[str]:
+def notices(stack: Settings) -> list[str]:
     """What the stack's settings leave unproven, as lines for the preview."""
     if stack.validation.clones > 1:
         return []

@@ -96,7 +96,7 @@ class Demo:
 def must(run: Run, what: str, *, fail: bool = False) -> Run:
     """Insist on success (or, with `fail`, on failure)."""
     if (run.status != 0) != fail:
-        raise LabError(f"{what} ended with status {run.status}", hint="its output stands above")
+        raise LabError(f"{what} ended with status {run.status}", hint="its output is above")
     return run
 
 

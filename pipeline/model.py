@@ -76,7 +76,7 @@ class Image:
         architecture: Such as ``x86_64``.
         created: EC2's creation date, ISO 8601 in UTC.
         tags: Its tags.
-        snapshots: Ids of the snapshots it stands on.
+        snapshots: IDs of its snapshots.
         protected: Whether EC2 refuses to deregister it: deregistration protection is on, or was until lately.
         root_device: Name of its root device, such as ``/dev/xvda``; empty if EC2 does not name one.
     """

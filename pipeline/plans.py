@@ -1,4 +1,4 @@
-"""What each step is told: its plan, which the components write and the step reads, as JSON on standard input.
+"""The plan of each step, which the components write and the step reads, as JSON on standard input.
 
 A byte more in a plan runs that step of every stack once more at the next update. A stack that is destroyed runs
 ``leave`` with the plan that its state holds, which an earlier version of this project may have written: a field that
@@ -150,7 +150,7 @@ class Validate(Plan):
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion(Plan):
-    """What all steps of a promotion are told.
+    """What the plans of all steps of a promotion have.
 
     Attributes:
         region: AWS region.

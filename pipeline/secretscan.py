@@ -84,7 +84,7 @@ def read_allowed(path: Path = ALLOW_FILE) -> list[Allowed]:
     """The allow-list; empty if there is no such file.
 
     Raises:
-        PipelineError: It is no list of entries with file, rule and reason.
+        PipelineError: It is not a list of entries with file, rule and reason.
     """
     if not path.exists():
         return []

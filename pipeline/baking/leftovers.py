@@ -39,7 +39,7 @@ def remove(*, region: str, bake_id: str, say: Callable[[str], None]) -> list[str
     return left
 
 
-def told(builders: Sequence[Builder], now: datetime) -> list[str]:
+def notices(builders: Sequence[Builder], now: datetime) -> list[str]:
     """A line for each builder that is there before a bake begins."""
     return [
         f"builder {one.id} of another bake ({one.bake_key}) is {one.state}, since {one.since:%Y-%m-%d %H:%M} UTC "

@@ -29,7 +29,7 @@ def last_artifact(text: str, *, build: str) -> Artifact:
         build: Name of the build, such as ``web-base``.
 
     Raises:
-        PipelineError: It is no manifest, or the last run made no image.
+        PipelineError: It is not a manifest, or the last run made no image.
     """
     try:
         manifest = json.loads(text)

@@ -29,7 +29,7 @@ def outputs(stack: str) -> dict[str, Any]:
     """A stack's outputs.
 
     Raises:
-        PipelineError: Pulumi could not tell them, or there are none yet.
+        PipelineError: Pulumi could not read them, or there are none yet.
     """
     found: dict[str, Any] = json.loads(_pulumi("stack", "output", "--json", "--stack", stack))
     if "readme" not in found:

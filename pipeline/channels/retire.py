@@ -26,7 +26,7 @@ class Limits:
     """What is kept.
 
     Attributes:
-        history: The last so many images of each channel.
+        history: Number of most recent images to keep per channel.
         age: Images younger than this.
         settled: How long the image in a channel must have been there before the one before it may go.
         unfinished: What a bake has left half done may go after this; none lasts so long.
@@ -150,7 +150,7 @@ class Removal:
     Attributes:
         removed: Ids of what was removed.
         refused: Id to what EC2 said, of what it refused.
-        in_use: Snapshots that something of this account stands on still, such as an image in the Recycle Bin.
+        in_use: Snapshots that something in this account still uses, such as an image in the Recycle Bin.
     """
 
     removed: list[str] = field(default_factory=list)

@@ -103,7 +103,7 @@ def _ours(account: Account, image_id: str) -> Image:
     image = account.images.find(image_id)
     if image is None or not image.allowed_owner:
         raise PipelineError(
-            f"{image_id} is no image of this account in {account.region}",
+            f"{image_id} does not belong to this account in {account.region}",
             seen="no such image" if image is None else f"owner {image.owner}",
             change="the id, --region or --profile",
         )

@@ -186,8 +186,8 @@ class Standing:
     def blocked(self) -> PipelineError | None:
         """The refusal of the next version, if a label that is not a stack's is on the oldest one; or None.
 
-        SSM keeps so many versions, and refuses the next one while the oldest has a label (Parameter Store's user
-        guide).
+        SSM keeps a limited number of versions, and refuses the next one while the oldest has a label (Parameter Store
+        user guide).
         """
         foreign = [] if len(self.record) < KEPT_VERSIONS else _foreign(self.record[-1])
         if not foreign:

@@ -103,7 +103,7 @@ class Validation(Keys):
     """One deadline in seconds for everything from boot to verdict."""
 
     keep_minutes: Annotated[int, Whole(1, 1440)] = 60
-    """After so many minutes a machine stops itself, at each boot."""
+    """Minutes after which a machine stops itself, counted from each boot."""
 
     encrypt_root: Flag = True
     """Whether their root volume is encrypted with the account's default key."""

@@ -50,7 +50,7 @@ class StackFile:
             may_lack_config: Whether a file without config is right: a project's is.
 
         Raises:
-            PipelineError: It does not exist, is not UTF-8, or is no YAML with a mapping ``config``.
+            PipelineError: It does not exist, is not UTF-8, or is not YAML with a mapping ``config``.
         """
         try:
             found = cls(path, path.read_bytes().decode("utf-8"))
@@ -170,7 +170,7 @@ class StackFile:
 
     def _not_one(self, seen: str) -> PipelineError:
         return PipelineError(
-            f"{self.path} is no stack file",
+            f"{self.path} is not a stack file",
             seen=seen,
             allowed="YAML with a mapping called config",
             change=str(self.path),

@@ -58,7 +58,7 @@ def _public(private_key: str) -> str:
         key = form.load_ssh_private_key(private_key.encode(), password=None)
     except ValueError:
         # Not its text: the plan's key is secret.
-        raise PipelineError("the plan's private key is no OpenSSH key") from None
+        raise PipelineError("the plan's private key is not an OpenSSH key") from None
     return key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH).decode()
 
 

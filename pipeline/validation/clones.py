@@ -126,7 +126,7 @@ class Clones:
             raise PipelineError(
                 "the validation machines cannot be looked up",
                 seen=f"EC2 does not find all of {', '.join(self._ids)}",
-                change="if one is gone, `pulumi refresh` tells the stack, and the next update boots another",
+                change="if one is gone, run `pulumi refresh`: the next update then boots another",
             )
         for key, instance in found.items():
             if instance["State"]["Name"] in ("terminated", "shutting-down"):
@@ -134,7 +134,7 @@ class Clones:
                 raise PipelineError(
                     f"validation machine {key} has been terminated",
                     seen=reason,
-                    change="`pulumi refresh` tells the stack, and the next update boots another",
+                    change="run `pulumi refresh`: the next update then boots another",
                 )
         return found
 

@@ -100,7 +100,7 @@ def role_test(clone: Clone, role: str, *, tested: bool) -> CheckResult:
 
 
 def _one(clone: Clone, name: str, look: Callable[[], str], wanted: str, seconds: float) -> CheckResult:
-    """Look until it is well, or for so many seconds; `look` returns what is wrong."""
+    """Look until it is well, at most for a number of seconds; `look` returns what is wrong."""
     started = time.monotonic()
     told = False
     while True:

@@ -198,12 +198,12 @@ class Gate:
     def _identity(self, machines: Sequence[Clone]) -> list[CheckResult]:
         script = Path(identity.SCRIPT).read_bytes()
 
-        def told(clone: Clone) -> dict[str, str]:
-            said = identity.parse(self._as_root(clone, script, f"tell what {clone} is"))
+        def read(clone: Clone) -> dict[str, str]:
+            said = identity.parse(self._as_root(clone, script, f"read the identity of {clone}"))
             return {**said, **sameness.offered(clone)}
 
         with ThreadPoolExecutor(len(machines)) as pool:
-            found = dict(zip((clone.address for clone in machines), pool.map(told, machines), strict=True))
+            found = dict(zip((clone.address for clone in machines), pool.map(read, machines), strict=True))
         command = f"cat {identity.BUILDER_FILE} 2>/dev/null || true\n".encode()
         builder = identity.parse(self._as_root(machines[0], command, "read the builder's identity"))
         return [

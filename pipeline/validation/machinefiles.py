@@ -193,7 +193,7 @@ def _file(frame: dict[str, Any]) -> MachineFile:
     path = str(frame["file"])
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or not path:
-        raise PipelineError("the machine sent a file with a path that is none", seen=repr(path))
+        raise PipelineError("the machine sent a file with an invalid path", seen=repr(path))
     return MachineFile(
         path=path,
         size=int(frame["size"]),

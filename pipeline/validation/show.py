@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TABLE_WIDTH = 140
 JOURNAL_LINES = 10
 JOURNAL_READ = 60
-"""Lines that are read to find so many that are not the gate's own."""
+"""Lines that are read to find that number of lines that are not the gate's own."""
 
 JOURNAL_SECONDS = 10
 

@@ -8,7 +8,7 @@ DEV = {"aws:region": "eu-west-1", "golden-image:channel": "candidate", "golden-i
 
 def test_one_machine_leaves_identity_unproven() -> None:
     alone = DEV | {"golden-image:validation": '{"clones": 1}'}
-    [line] = baking.told(load.parse(alone, stack="dev"))
+    [line] = baking.notices(load.parse(alone, stack="dev"))
     assert line.startswith("golden-image:validation.clones is 1 in Pulumi.dev.yaml")
     assert "does not prove" in line
-    assert baking.told(load.parse(DEV, stack="dev")) == []
+    assert baking.notices(load.parse(DEV, stack="dev")) == []

@@ -98,7 +98,7 @@ def test_what_cannot_go_is_named_and_the_rest_goes(ec2: Any, monkeypatch: pytest
 
 def test_a_builder_that_was_there_before() -> None:
     builder = Builder(id="i-1", bake_key="k1", state="running", since=NOON)
-    (line,) = leftovers.told([builder], NOON + timedelta(minutes=90))
+    (line,) = leftovers.notices([builder], NOON + timedelta(minutes=90))
     assert line.startswith(
         "builder i-1 of another bake (k1) is running, since 2026-01-31 12:00 UTC (90 minutes"
     )

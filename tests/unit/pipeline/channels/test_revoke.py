@@ -165,7 +165,7 @@ def test_an_image_that_a_channel_holds(ec2: Any, account: Account) -> None:
 
 
 def test_no_such_image_and_no_reason(ec2: Any, account: Account) -> None:
-    with pytest.raises(PipelineError, match="is no image of this account"):
+    with pytest.raises(PipelineError, match="does not belong to this account"):
         revoke.revoke(account, "ami-0123456789abcdef0", "bad")
     with pytest.raises(PipelineError, match="needs a reason"):
         revoke.revoke(account, image(ec2, "bad"), "  ")

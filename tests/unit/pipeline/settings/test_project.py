@@ -64,7 +64,7 @@ def test_a_project_without_config(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("project", "message"), [("[", "is no stack file"), ("config: [a]\n", "called config")]
+    ("project", "message"), [("[", "is not a stack file"), ("config: [a]\n", "called config")]
 )
 def test_a_project_file_that_is_none(tmp_path: Path, project: str, message: str) -> None:
     with pytest.raises(PipelineError, match=message) as caught:

@@ -67,7 +67,7 @@ def test_a_form_that_one_line_cannot_change(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "config:\n", "config: [1]\n", "config: {a: [\n"])
 def test_no_stack_file(tmp_path: Path, text: str) -> None:
-    with pytest.raises(PipelineError, match="is no stack file"):
+    with pytest.raises(PipelineError, match="is not a stack file"):
         stack_file(tmp_path, text)
 
 
@@ -150,7 +150,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_not_utf_8(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "Pulumi.prod.yaml"
     path.write_bytes(content)
-    with pytest.raises(PipelineError, match=r"is not UTF-8 text|is no stack file"):
+    with pytest.raises(PipelineError, match=r"is not UTF-8 text|is not a stack file"):
         StackFile.read(path)
     assert path.read_bytes() == content
 

@@ -77,7 +77,7 @@ def test_the_key_is_in_the_agent_and_on_no_disk_and_nothing_stays(session: acces
 
 
 def test_a_text_that_is_no_key_is_not_shown() -> None:
-    with pytest.raises(PipelineError, match="no OpenSSH key") as caught:
+    with pytest.raises(PipelineError, match="not an OpenSSH key") as caught:
         access.Access(private_key="very private", user="x", lifetime=1)
     assert "very private" not in str(caught.value)
     assert caught.value.__cause__ is None
