@@ -57,7 +57,7 @@ CAUSES = (
         "the journal below names the unit; fix its role in packer/ansible/",
     ),
     Cause(
-        ("test_telemetry.py::", "test_logging.py::", "floor::node-exporter"),
+        ("test_telemetry.py::", "test_logging.py::", "floor::node-exporter", "floor::journal"),
         "machines would come up without the baseline that they are watched by",
         "the roles node-exporter and journald in packer/ansible/ set it up",
     ),

@@ -50,6 +50,25 @@ done
 exit ${failed:-0}
 """
 
+JOURNAL = """
+line="golden-image $(cat /proc/sys/kernel/random/uuid)"
+has() {
+  why=$({ journalctl --quiet --boot --identifier=golden-image --output=cat "$@" | grep -qxF "$line"; } 2>&1)
+}
+wrong() { printf '%s\\n' "a line that was logged is not in $1" "$why" >&2; exit 1; }
+echo "$line" | systemd-cat --identifier=golden-image && journalctl --sync || exit
+has || wrong it
+kept=/var/log/journal/$(cat /etc/machine-id)
+wanted=$(systemd-analyze cat-config systemd/journald.conf | sed -n 's/^ *Storage *= *//p' | tail -n 1)
+case ${wanted:-auto} in
+  persistent) ;;
+  auto) [ -e /var/log/journal ] || exit 0 ;;
+  *) exit 0 ;;
+esac
+has --directory="$kept" || wrong "$kept: it would be lost at a reboot"
+"""
+"""Exit status 0 for a journal that takes a line and has it, on the disk where journald.conf(5) wants it there."""
+
 
 def check(
     clone: Clone,
@@ -74,6 +93,7 @@ def check(
         ("ssh", lambda: _banner(clone), "SSH's banner on port 22", SOON_SECONDS),
         ("node-exporter", lambda: _exporter(clone, access), "an active unit node_exporter", SOON_SECONDS),
         ("disk", lambda: _disk(clone, access), "room for 1 MiB in /tmp, /var/tmp and /var/log", 0.0),
+        ("journal", lambda: _journal(clone, access), "a journal that keeps what is logged", SOON_SECONDS),
         ("clock", lambda: _clock(clone, access), f"within {CLOCK_SECONDS} s of this machine's", SOON_SECONDS),
     ]
     if role in HEALTH_ROLES:
@@ -167,6 +187,10 @@ def _exporter(clone: Clone, access: Access) -> str:
 
 def _disk(clone: Clone, access: Access) -> str:
     return _run(clone, access, f"sudo sh -c {shlex.quote(WRITE)}")[1]
+
+
+def _journal(clone: Clone, access: Access) -> str:
+    return _run(clone, access, f"sudo sh -c {shlex.quote(JOURNAL)}")[1]
 
 
 def _clock(clone: Clone, access: Access) -> str:

@@ -118,9 +118,10 @@ def test_an_application_that_is_sick_behind_checks_that_all_skip(bench: Workbenc
     skip = "\n\n@pytest.fixture(autouse=True)\ndef nothing() -> None:\n    pytest.skip('not today')\n"
     checks.write_text(checks.read_text() + skip)
     sick = "sed -i 's/return 200 \\([\"'\\'']\\)ok/return 500 \\1ok/' /etc/nginx/conf.d/image.conf"
-    run = up("13.4.0", sick)
+    run = up("13.4.0", f"{sick}\nrm -rf /var/log/journal\ntouch /var/log/journal\n")
     error = refused(bench, run, good)
     assert "floor::health: status 500" in error
+    assert "floor::journal: " in error
     assert "test_health" in error
     assert "floor::role-test" in run.output
 

@@ -1,6 +1,7 @@
 """What the gate asks itself: an answer may come late, and the wrong one is no answer."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import threading
@@ -78,6 +79,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     )
     monkeypatch.setattr(floor, "_banner", lambda clone: "")
     monkeypatch.setattr(floor, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(floor, "JOURNAL", "true")
     yield server
     server.socket.close()
 
@@ -147,6 +149,47 @@ def test_a_disk_without_room(server: Server, monkeypatch: pytest.MonkeyPatch, tm
     outcome, seen = outcomes()["floor::disk"]
     assert outcome == FAILED
     assert "No such file or directory" in seen
+
+
+MEMORY, DISK = "memory", "disk"
+JOURNALD = """#!/bin/sh
+case $(basename "$0") in
+  systemd-cat) [ -n "$STORES" ] || { echo "Failed to create stream fd: Connection refused" >&2; exit 1; }
+    for one in $STORES; do cp /dev/stdin "$HERE/$one"; done ;;
+  systemd-analyze) printf '# /etc/systemd/journald.conf\\n#Storage=auto\\nStorage=none\\nStorage=%s\\n' "$STORAGE" ;;
+  journalctl) case $* in
+    --sync) ;;
+    *--directory=*) cat "$HERE/disk" || exit 1 ;;
+    *) cat "$HERE/memory" "$HERE/disk" 2>/dev/null ;;
+    esac ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("stores", "storage", "seen"),
+    [
+        (DISK, "persistent", ""),
+        (MEMORY, "volatile", ""),
+        (MEMORY, "persistent", "a line that was logged is not in /var/log/journal/"),
+        ("nowhere", "persistent", "a line that was logged is not in it"),
+        ("nowhere", "none", "a line that was logged is not in it"),
+        ("", "persistent", "Failed to create stream fd: Connection refused"),
+    ],
+    ids=["disk", "memory", "not-on-the-disk", "gone", "none", "no-journald"],
+)
+def test_a_journal_that_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stores: str, storage: str, seen: str
+) -> None:
+    for name in ("systemd-cat", "journalctl", "systemd-analyze"):
+        (tmp_path / name).write_text(JOURNALD)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for name, value in (("HERE", str(tmp_path)), ("STORES", stores), ("STORAGE", storage)):
+        monkeypatch.setenv(name, value)
+    found = floor._journal(CLONE, cast("Any", Way()))
+    assert found.startswith(seen)
+    assert bool(seen) == bool(found)
 
 
 @pytest.mark.parametrize(("off", "outcome"), [(200, PASSED), (400, FAILED), (-4000, FAILED)])
