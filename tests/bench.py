@@ -25,6 +25,7 @@ from lab.errors import LabError
 from lab.manners import PACES
 from lab.workbench import Machine, lab_of
 from pipeline.processes import hear
+from tests.bench_gate import gate
 from tests.measuring import AT_AWS_PACE, ROUNDS, Comparison, Lab, must
 
 if TYPE_CHECKING:
@@ -220,10 +221,10 @@ def clones(bench: Lab) -> list[Comparison]:
 
 
 MEASUREMENTS: dict[str, tuple[Callable[[Lab], list[Comparison]], ...]] = {
-    "lab": (bake, clones, preview, rollback),
+    "lab": (bake, clones, preview, rollback, gate),
     "aws": (bake, clones),
 }
-"""By pace. The last two wait for no machine and no image."""
+"""By pace. At AWS's the gate takes as long, and `preview` and `rollback` wait for no machine and no image."""
 
 
 def show(comparisons: list[Comparison]) -> None:
