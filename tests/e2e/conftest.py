@@ -15,7 +15,7 @@ from lab.workbench import PROJECT, Workbench, lab_of
 
 FIRST = (
     "gate", "interrupt", "lab", "machines", "channels", "life", "health", "redhat_like", "bake", "iam", "bad_input",
-    "takeovers", "doctor", "races", "sweep", "docs", "pipelines", "readme", "api_faults", "manners", "retire",
+    "takeovers", "doctor", "ordinary", "races", "sweep", "docs", "pipelines", "readme", "api_faults", "manners", "retire",
     "autoscaling",
 )  # fmt: skip
 """Files that take minutes begin first, so that no worker ends with one of them alone. A worker is handed two at once,
