@@ -1,6 +1,6 @@
 """The life of a machine image: bake → validate → promote → launch template.
 
-    settings ─▶ ImageBuild ─▶ ImageValidation ─▶ ImagePromotion ─▶ WebFleet
+    settings ─▶ ImageBuild ─▶ ImageValidation ─▶ ImagePromotion ─▶ Fleet
                 └── a stack that bakes ──────┘   └── every stack ───────┘
 
 A stack that does not bake takes an image that exists: the pinned one, or what another channel holds.
@@ -20,7 +20,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 
 from components import baking, outputs
-from components.fleet import WebFleet
+from components.fleet import Fleet
 from components.image_promotion import ImagePromotion
 from pipeline import visible
 from pipeline.aws.account import Account
@@ -107,7 +107,7 @@ def program() -> None:
         region=stack.region,
         environment=stack.environment,
     )
-    fleet = WebFleet(
+    fleet = Fleet(
         "fleet",
         role=stack.role,
         channel=stack.channel,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.image_build import ImageBuild
@@ -13,15 +12,18 @@ from pipeline.baking import source as source_image
 from pipeline.baking.bakekey import ingredients
 from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
-from pipeline.validation.suite import suite_digest
+from pipeline.settings import former
+from pipeline.settings import role as roles
+from pipeline.settings.role import TEMPLATE
+from pipeline.validation.suite import refuse_untested, suite_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pipeline.aws.account import Account
     from pipeline.settings.load import Settings
-
-TEMPLATE = Path("packer")
+    from pipeline.settings.role import Role
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,21 @@ def declare(stack: Settings, account: Account) -> Baked:
     """Declare build and validation.
 
     Raises:
-        PipelineError: A template variable is unknown, there are no checks, or the machines have no place.
+        PipelineError: The role does not exist, or not all of it is in its folder; a template variable is unknown, there
+            are no checks, or the machines have no place.
     """
-    content, access = variables_of(stack)
+    role = roles.read(TEMPLATE, stack.role, stack.stack_file)
+    former.refuse(TEMPLATE)
+    refuse_untested(TEMPLATE, role.name, stack.validation.smoke_test)
+    content, access = variables_of(stack, role)
     _check_sizes(stack, account, access)
     newest = stack.bake.rebake_on_new_source
     source = source_image.find(account, content, where=_where(stack)).id if newest else None
     build = ImageBuild(
         "build",
-        ingredients=ingredients(TEMPLATE, content=content, serial=stack.bake.serial, source_image=source),
+        ingredients=ingredients(
+            TEMPLATE, role=role.name, content=content, serial=stack.bake.serial, source_image=source
+        ),
         region=stack.region,
         access=access,
         timeout_minutes=stack.bake.timeout_minutes,
@@ -58,9 +66,11 @@ def declare(stack: Settings, account: Account) -> Baked:
     wanted = stack.validation
     validation = ImageValidation(
         "validation",
-        role=stack.role,
+        role=role.name,
+        ports=role.ports,
+        health_port=role.health,
         image_id=build.image_id,
-        suite=suite_digest(TEMPLATE),
+        suite=suite_digest(TEMPLATE, role.name),
         clones=CloneShape(
             count=wanted.clones,
             instance_type=stack.clone_type,
@@ -93,13 +103,20 @@ def notices(stack: Settings) -> list[str]:
     ]
 
 
-def variables_of(stack: Settings, template: Path = TEMPLATE) -> tuple[dict[str, object], dict[str, object]]:
+def variables_of(
+    stack: Settings, role: Role, template: Path = TEMPLATE
+) -> tuple[dict[str, object], dict[str, object]]:
     """Values for the template's variables: those that shape the image, and those that only reach for AWS.
+
+    A stack's own come before its role's.
 
     Raises:
         PipelineError: The template has no such variable.
     """
-    content, access = split_variables(stack.bake.variables, template_variables(template), where=_where(stack))
+    known = template_variables(template)
+    split_variables(role.variables, known, where=f"variables in {role.file}")
+    given = {**role.variables, **stack.bake.variables}
+    content, access = split_variables(given, known, where=_where(stack))
     # The template's own default is of the other architecture.
     size = {"instance_type": sizes.BUILDER[stack.architecture]} if stack.architecture != "x86_64" else {}
     return (

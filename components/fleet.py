@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class WebFleet(pulumi.ComponentResource):
+class Fleet(pulumi.ComponentResource):
     """A launch template for machines of one role.
 
     It holds a literal image id: a machine never starts from "whatever is newest". Every change makes a new version,
@@ -52,7 +52,10 @@ class WebFleet(pulumi.ComponentResource):
             after: What must be done before the template changes.
             opts: Options of the component.
         """
-        super().__init__("golden-image:index:WebFleet", name, None, opts)
+        # Its type before roles were folders: a stack that has it keeps its template.
+        former = pulumi.ResourceOptions(aliases=[pulumi.Alias(type_="golden-image:index:WebFleet")])
+        options = pulumi.ResourceOptions.merge(former, opts)
+        super().__init__("golden-image:index:Fleet", name, None, options)
         tags = {TAG_ROLE: role, "Name": role}
         template = aws.ec2.LaunchTemplate(
             f"{name}-template",

@@ -16,9 +16,6 @@ from pipeline.model import TAG_PURPOSE, TAG_ROLE, TAG_VALIDATED, VALIDATION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PORTS = {"ssh": 22, "http": 80, "node-exporter": 9100}
-"""What the checks talk to, by name of the rule."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClonePlace:
@@ -90,6 +87,8 @@ class ImageValidation(pulumi.ComponentResource):
         name: str,
         *,
         role: str,
+        ports: Mapping[str, int],
+        health_port: int | None,
         image_id: pulumi.Input[str],
         suite: str,
         clones: CloneShape,
@@ -109,6 +108,8 @@ class ImageValidation(pulumi.ComponentResource):
         Args:
             name: The component's name.
             role: What the image is made for; the checks know it.
+            ports: Name to number of each port that the checks talk to.
+            health_port: The one at which GET /health has to answer, or None.
             image_id: The image to validate.
             suite: Digest of the checks: changed checks boot new machines.
             clones: What the machines are.
@@ -128,7 +129,7 @@ class ImageValidation(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._environment = dict(environment)
         key = self._key(image_id)
-        group, rules = self._security_group(role, place)
+        group, rules = self._security_group(role, ports, place)
         machines = self._machines(image_id, suite, role, clones, place, key=key, group=group)
         plan = {
             "region": region,
@@ -138,6 +139,7 @@ class ImageValidation(pulumi.ComponentResource):
             "suite": suite,
             "timeout_seconds": timeout_seconds,
             "smoke_test": smoke_test,
+            "health_port": health_port,
             "health_wait_seconds": health_wait_seconds,
             "soak_seconds": soak_seconds,
             "reboot": reboot,
@@ -174,7 +176,7 @@ class ImageValidation(pulumi.ComponentResource):
         return _Key(private=pair.apply(lambda keys: str(keys["privateKey"])), name=registered.key_name)
 
     def _security_group(
-        self, role: str, place: ClonePlace
+        self, role: str, ports: Mapping[str, int], place: ClonePlace
     ) -> tuple[aws.ec2.SecurityGroup, list[aws.vpc.SecurityGroupIngressRule]]:
         """In: the checked ports, from one range. Out: everything, as the machines of the role have it."""
         # Another runner, another address: a preview shows no change for it. The update itself lets its own address in.
@@ -197,7 +199,7 @@ class ImageValidation(pulumi.ComponentResource):
                 cidr_ipv4=place.allowed_cidr,
                 opts=pulumi.ResourceOptions(parent=self, ignore_changes=keep),
             )
-            for service, port in PORTS.items()
+            for service, port in ports.items()
         ]
         # EC2's own allow-all rule is revoked by the provider when it creates the group.
         aws.vpc.SecurityGroupEgressRule(

@@ -11,7 +11,7 @@ from pipeline.model import TAG_GIT_COMMIT
 
 if TYPE_CHECKING:
     from components.baking import Baked
-    from components.fleet import WebFleet
+    from components.fleet import Fleet
     from components.image_promotion import ImagePromotion
     from pipeline.channels.select import Choice
     from pipeline.settings.load import Settings
@@ -37,7 +37,7 @@ def of_choice(choice: Choice) -> None:
     pulumi.export("validated", choice.image.validated)
 
 
-def of_stack(stack: Settings, promotion: ImagePromotion, fleet: WebFleet) -> None:
+def of_stack(stack: Settings, promotion: ImagePromotion, fleet: Fleet) -> None:
     """Export what every stack says."""
     pulumi.export("imageId", promotion.image_id)
     pulumi.export("imageSince", promotion.since)

@@ -25,7 +25,7 @@ locals {
   } : "${name}: !unsafe ${replace(jsonencode(value), "{", "\\u007b")}"])}}"
 }
 
-source "amazon-ebs" "web-base" {
+source "amazon-ebs" "image" {
   region          = var.region
   instance_type   = var.instance_type
   subnet_id       = var.subnet_id
@@ -98,8 +98,8 @@ source "amazon-ebs" "web-base" {
 }
 
 build {
-  name    = "web-base"
-  sources = ["source.amazon-ebs.web-base"]
+  name    = "${var.image_role}-base"
+  sources = ["source.amazon-ebs.image"]
 
   # First, so that Ansible finds a Python.
   provisioner "shell" {

@@ -2,12 +2,11 @@
 
 variable "image_role" {
   type        = string
-  description = "What the image's machines are for: the playbook adds the role of this name, and it is the tag Role."
-  default     = "web"
+  description = "What the image's machines are for: a folder of packer/roles/, which the playbook adds, and the tag Role."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]*$", var.image_role))
-    error_message = "The image_role must be a word of a-z, 0-9 and -, such as web."
+    error_message = "The image_role must be a word of a-z, 0-9 and -, such as db."
   }
 }
 
@@ -25,7 +24,7 @@ variable "image_version" {
 
 variable "image_name_prefix" {
   type        = string
-  description = "Beginning of the image's name; time and run make it unique. null takes the role: web-base for web."
+  description = "Beginning of the image's name; time and run make it unique. null takes the role: db-base for db."
   default     = null
 
   validation {

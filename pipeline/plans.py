@@ -128,6 +128,7 @@ class Validate(Plan):
         private_key: What they let in, PEM.
         smoke_test: A command of the team's own that must succeed, or None.
         allowed_skips: Name of a check to the reason why it may skip.
+        health_port: Where GET /health has to answer, or None.
     """
 
     step = "validate"
@@ -146,6 +147,7 @@ class Validate(Plan):
     private_key: str = field(repr=False)
     smoke_test: str | None = None
     allowed_skips: dict[str, str] = field(default_factory=dict, metadata=IF_GIVEN)
+    health_port: int | None = field(default=None, metadata=IF_GIVEN)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,7 @@ def bake(bench: Lab) -> list[Comparison]:
         must(bench.run(*bench.pulumi_argv("destroy", "dev", "--yes", "--skip-preview")))
         # What the bake step would look up.
         found = {
+            "image_role": "web",
             "root_device_name": _source(bench)["RootDeviceName"],
             "manifest_path": str(bench.folder / "manifest.json"),
         }

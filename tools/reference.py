@@ -1,4 +1,4 @@
-"""Write the reference of stack config: docs/configuration.md, and the JSON schema by which an editor completes keys.
+"""Write the reference of stack files and role.yaml: docs/configuration.md, and JSON schemas for an editor.
 
 Usage: python -m tools.reference
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.settings import provider
 from pipeline.settings.kinds import PROFILE, REGION
+from pipeline.settings.role import RoleFile
 from pipeline.settings.schema import PROJECT, Config, Keys
 from tools.checks import PROJECT as FOLDER
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 PAGE = FOLDER / "docs/configuration.md"
 SCHEMA = FOLDER / "docs/stack-file.schema.json"
+ROLE_SCHEMA = FOLDER / "docs/role.schema.json"
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 ENCRYPTED = {
     "type": "object",
@@ -47,12 +51,20 @@ Of the AWS provider's other keys these are allowed, and only the provider obeys 
 {_HARMLESS}
 
 The others are refused: the provider alone would obey them, and not the bake, the validation and the promotion.
+
+## role.yaml
+
+The keys of `packer/roles/ROLE/role.yaml` ([add a role](how-to/add-a-role.md)), as `pipeline/settings/role.py` has them,
+and [{ROLE_SCHEMA.name}]({ROLE_SCHEMA.name}) for an editor:
+
+| key | value | default | what it is for |
+|---|---|---|---|
 """
 
 
 def page() -> str:
     """The text of docs/configuration.md."""
-    return HEAD + "".join(_rows(Config, f"{PROJECT}:")) + TAIL
+    return HEAD + "".join(_rows(Config, f"{PROJECT}:")) + TAIL + "".join(_rows(RoleFile, ""))
 
 
 def _rows(model: type[Keys], prefix: str) -> Iterator[str]:
@@ -102,7 +114,7 @@ def schema() -> dict[str, Any]:
     profile = {"type": "string", "pattern": f"^(?:{PROFILE.pattern})$"}
     keys = {"aws:region": region, "aws:profile": profile, **others, **own}
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DRAFT,
         "title": "A stack file of golden-image",
         "type": "object",
         "properties": {
@@ -121,14 +133,21 @@ def json_text() -> str:
     return json.dumps(schema(), indent=2) + "\n"
 
 
+def role_text() -> str:
+    """The text of the file with the schema of a role.yaml."""
+    made = {"$schema": DRAFT, **RoleFile.model_json_schema(), "title": "A role.yaml of golden-image"}
+    return json.dumps(made, indent=2) + "\n"
+
+
 def _with_encrypted(value: dict[str, Any]) -> dict[str, Any]:
     return {"description": value.get("description", ""), "anyOf": [value, ENCRYPTED]}
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     PAGE.write_text(page(), encoding="utf-8")
     SCHEMA.write_text(json_text(), encoding="utf-8")
+    ROLE_SCHEMA.write_text(role_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

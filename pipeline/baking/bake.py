@@ -48,7 +48,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
         if image is not None:
             packer.say(f"adopting {image.id}, which has this bake key ({key}): nothing to bake")
             return _result(image, key=key, region=region, images={}, run_uuid=None)
-        _refuse_secrets()
+        _refuse_secrets(str(plan.variables["image_role"]))
         start = source.find(account, plan.variables, where="golden-image:bake.variables in the stack file")
         artifact = packer.build(
             folder,
@@ -108,13 +108,13 @@ def _complete(image: Image) -> bool:
     return image.state == "available" and TAG_SOURCE_IMAGE in image.tags
 
 
-def _refuse_secrets() -> None:
-    """Look for secrets in what would be baked.
+def _refuse_secrets(role: str) -> None:
+    """Look for secrets in what would be baked for a role.
 
     Raises:
         PipelineError: There are some; it names file, line and rule, and not the secret.
     """
-    findings = sourcescan.scan_sources(source.TEMPLATE, secretscan.read_allowed())
+    findings = sourcescan.scan_sources(source.TEMPLATE, role, secretscan.read_allowed())
     if findings:
         raise PipelineError(
             "there is a secret in what would be baked; nothing has been started",

@@ -57,25 +57,26 @@ class Ingredients:
 
 
 def ingredients(
-    folder: Path, *, content: Mapping[str, Any], serial: int, source_image: str | None = None
+    folder: Path, *, role: str, content: Mapping[str, Any], serial: int, source_image: str | None = None
 ) -> Ingredients:
     """What the image that `folder` and the values would make is made of.
 
     Args:
         folder: The template's folder.
+        role: What the image is for; the folders of other roles do not count.
         content: Values given for content variables.
         serial: Bumped by a person to force a bake.
         source_image: The resolved source image, where a new one shall mean a new bake.
     """
     files = {}
-    for name, path in _content_files(folder):
+    for name, path in _content_files(folder, role):
         executable = b"x" if path.stat().st_mode & 0o100 else b"-"
         files[name] = hashlib.sha256(executable + path.read_bytes()).hexdigest()[:DIGEST_LENGTH]
     return Ingredients(files=files, variables=content, serial=serial, source_image=source_image)
 
 
-def _content_files(folder: Path) -> Iterator[tuple[str, Path]]:
+def _content_files(folder: Path, role: str) -> Iterator[tuple[str, Path]]:
     """Relative name and path of each file that shapes the image, in a fixed order."""
-    for name, path in source_files(folder):
+    for name, path in source_files(folder, role):
         if name not in (ACCESS_FILE, *OUTPUT_FILES) and not is_judge(name):
             yield name, path

@@ -84,7 +84,7 @@ KNOWN = (
     _known(
         r"fatal: \[.*?\]: FAILED!|Error executing Ansible|ansible-playbook.*non-zero exit status",
         "a task of the playbook failed",
-        "the task is in packer/ansible/",
+        "the task is in packer/ansible/, or in the role's folder in packer/roles/",
     ),
     _known(
         r"AuthFailure|UnauthorizedOperation|NoCredentialProviders|ExpiredToken|RequestExpired|no valid credential"

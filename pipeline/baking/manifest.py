@@ -26,7 +26,7 @@ def last_artifact(text: str, *, build: str) -> Artifact:
 
     Args:
         text: Content of manifest.json.
-        build: Name of the build, such as ``web-base``.
+        build: Name of the build, such as ``image``.
 
     Raises:
         PipelineError: It is not a manifest, or the last run made no image.

@@ -24,7 +24,9 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-BUILD_NAME = "web-base"
+BUILD_NAME = "image"
+"""Name of the template's source; Packer's manifest names a build after it."""
+
 GRACE_SECONDS = 600.0
 """How long Packer may take to remove its builder after an interruption."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pipeline.settings import role as roles
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -16,17 +18,20 @@ DROPPINGS = (".DS_Store",)
 DROPPINGS_END = ("~", ".pyc", ".retry", ".swp")
 
 
-def source_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Relative name and path of each file in a template's folder, in a fixed order.
+def source_files(folder: Path, role: str) -> Iterator[tuple[str, Path]]:
+    """Relative name and path of each file in a template's folder that an image of the role needs, in a fixed order.
 
-    Files whose names begin with a dot are among them, and what lies behind a link; what an editor, an interpreter or
-    an operating system left is not.
+    The folders of other roles are left out: roles share what is in packer/ansible/, or behind a link. Files whose names
+    begin with a dot are among them, and what lies behind a link; what an editor, an interpreter or an operating system
+    left is not.
     """
     found = dict(_walk(folder, "", (os.path.realpath(folder),)))
+    others = roles.of_others(folder, role)
     for name in sorted(found):
         *parents, last = name.split("/")
         dropping = "__pycache__" in parents or last in DROPPINGS or last.endswith(DROPPINGS_END)
-        if not dropping or any(parent in COPIED_WHOLE for parent in parents):
+        used = not dropping or any(parent in COPIED_WHOLE for parent in parents)
+        if used and not name.startswith(others):
             yield name, found[name]
 
 

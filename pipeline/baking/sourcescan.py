@@ -27,13 +27,13 @@ ENCRYPTED = re.compile(r"""(?m)^(.*\bsecure["']?\s*:|encrypt(?:ionsalt|edkey)\s*
 """What Pulumi encrypted in a stack file, and how."""
 
 
-def scan_sources(folder: Path, allowed: Sequence[Allowed]) -> list[Finding]:
-    """Findings in all that a bake reads and in the checks: template, playbook, roles, scripts.
+def scan_sources(folder: Path, role: str, allowed: Sequence[Allowed]) -> list[Finding]:
+    """Findings in all that a bake of the role reads and in its checks: template, playbook, roles, scripts.
 
     Raises:
         PipelineError: They could not be scanned.
     """
-    return secretscan.forgive(_scan(source_files(folder)), allowed)
+    return secretscan.forgive(_scan(source_files(folder, role)), allowed)
 
 
 def scan_config(folder: Path, allowed: Sequence[Allowed]) -> list[Finding]:

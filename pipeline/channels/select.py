@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.channels import refusals
+from pipeline.settings import role
 
 if TYPE_CHECKING:
     from pipeline.aws.account import Account
@@ -39,6 +40,8 @@ def choose(request: Request, account: Account) -> Choice:
         channel = request.source_channel or ""
         image_id, origin = account.channels.image_id(request.role, channel), f"channel {channel}"
         if image_id is None:
+            # A misspelt role has no channel that holds anything.
+            role.require(role.TEMPLATE, request.role, request.stack_file)
             raise refusals.empty_channel(request)
     image = account.images.find(image_id, request.owners)
     refusal = refusals.of_image(request, image_id, image)

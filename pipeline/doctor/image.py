@@ -12,6 +12,7 @@ from pipeline.baking.source import TEMPLATE
 from pipeline.baking.variables import template_variables
 from pipeline.doctor import programs
 from pipeline.doctor.findings import Subject
+from pipeline.settings import role as roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 def template(stack: Stack) -> Iterator[Finding]:
     """Whether Packer accepts the template with the stack's values, and has the plugins that it requires."""
     subject = Subject("template", stack.about)
-    given = {name: stack.variables[name] for name in stack.settings.bake.variables}
+    values = stack.variables
+    of_role = roles.read(TEMPLATE, stack.settings.role, stack.settings.stack_file).variables
+    given = {name: values[name] for name in ("image_role", *of_role, *stack.settings.bake.variables)}
     path = programs.found("packer")
     if path is None:
         yield subject.not_checked("packer is not on PATH", "see packer")
@@ -33,10 +36,10 @@ def template(stack: Stack) -> Iterator[Finding]:
     known = template_variables(TEMPLATE)
     given |= {"source_image_architecture": stack.settings.architecture, "region": stack.settings.region}
     declared = known.content | known.access
-    values = {name: value for name, value in given.items() if name in declared and value is not None}
+    wanted = {name: value for name, value in given.items() if name in declared and value is not None}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "values.json"
-        file.write_text(json.dumps(values), encoding="utf-8")
+        file.write_text(json.dumps(wanted), encoding="utf-8")
         said = programs.ask(path, "validate", f"-var-file={file}", str(TEMPLATE))
     missing = [line.strip("* ") for line in (said.out + said.err).splitlines() if line.startswith("* ")]
     if said.status == 0:

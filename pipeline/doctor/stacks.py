@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.baking.source import TEMPLATE, defaults
 from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
+from pipeline.settings import role as roles
 
 if TYPE_CHECKING:
     from pipeline.settings.load import Settings
@@ -59,14 +60,17 @@ class Stack:
 
     @cached_property
     def variables(self) -> dict[str, Any]:
-        """Each variable of the Packer template in this stack's bake: from the stack file, or its default.
+        """Each variable of the Packer template in this stack's bake: from the stack file, the role, or its default.
 
         Raises:
-            PipelineError: The template is missing or cannot be read, or does not accept a value.
+            PipelineError: The template or the role is missing or cannot be read, or does not accept a value.
         """
-        given = self.settings.bake.variables
-        split_variables(given, template_variables(TEMPLATE), where=self.where("bake.variables"))
-        fixed = {"source_image_architecture": self.settings.architecture}
+        settings = self.settings
+        known = template_variables(TEMPLATE)
+        role = roles.read(TEMPLATE, settings.role, settings.stack_file)
+        given = {**role.variables, **settings.bake.variables}
+        split_variables(given, known, where=self.where("bake.variables"))
+        fixed = {"image_role": role.name, "source_image_architecture": settings.architecture}
         return {**defaults(TEMPLATE), **given, **fixed}
 
     def has_template(self) -> bool:

@@ -9,7 +9,6 @@ from pipeline import visible
 from pipeline.channels import history
 from pipeline.errors import PipelineError
 from pipeline.review.preview import SAME, UNKNOWN, plan_in
-from pipeline.settings.schema import Config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +78,7 @@ class Facts:
 def gather(preview: Preview, account: Account) -> Facts:
     """The facts of a preview; what AWS does not answer is left out, and named."""
     config = preview.config
-    role = config.get("golden-image:role", Config.model_fields["role"].default)
+    role = config.get("golden-image:role", "")
     channel = config.get("golden-image:channel", "")
     before, after = _images(preview)
     bake = _bake(preview)

@@ -193,6 +193,13 @@ REASON = Text("a reason", r"(?s:.*\S.*)")
 FLAG = Kind("true or false, without quotes")
 
 
+@dataclass(frozen=True)
+class Words:
+    """An annotation for the reference alone: what a mapping must look like, whose items refuse by themselves."""
+
+    allowed: str
+
+
 def list_of(item: Kind) -> Kind:
     """The words for a list."""
     return Kind(f"a list, each item {item.allowed}")

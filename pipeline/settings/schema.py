@@ -148,8 +148,8 @@ class Fleet(Keys):
 class Config(Keys):
     """All keys of the project."""
 
-    role: Annotated[str, NAME] = "web"
-    """What the machines are for; role of the playbook, tag Role."""
+    role: Annotated[str, NAME]
+    """What the machines are for: a folder of packer/roles/, and the tag Role."""
 
     channel: Annotated[str, NAME]
     """The channel that this stack promotes into."""

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.settings import role as roles
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ CAUSES = (
     Cause(
         ("accounts::",),
         "somebody could log in to every machine of the fleet, or become root there, with what the image has",
-        "lock the password, remove the account, rule or key in packer/ansible/, or allow it with a reason in "
+        "lock the password, remove the account, rule or key in the role that makes it, or allow it with a reason in "
         "golden-image:validation.allowedSkips",
     ),
     Cause(
@@ -39,7 +45,7 @@ CAUSES = (
     Cause(
         ("floor::role-test", "suite::"),
         "the checks prove less than they seem to",
-        "each one in packer/checks/ has to come to a result; see its name above",
+        "each check has to come to a result; see its name above",
     ),
     Cause(
         ("after-reboot::",),
@@ -49,26 +55,33 @@ CAUSES = (
     Cause(
         ("after-soak::", "stays-up::"),
         "a service would end or be started again and again soon after the boot",
-        "its journal on the machine says why; fix its role in packer/ansible/",
+        "its journal on the machine says why; fix the role that sets it up",
     ),
     Cause(
         ("test_boot.py::", "floor::ssh"),
         "machines would come up with failed units",
-        "the journal below names the unit; fix its role in packer/ansible/",
+        "the journal below names the unit; fix the role that sets it up",
     ),
     Cause(
         ("test_telemetry.py::", "test_logging.py::", "floor::node-exporter", "floor::journal"),
         "machines would come up without the baseline that they are watched by",
         "the roles node-exporter and journald in packer/ansible/ set it up",
     ),
-    Cause(
-        ("test_web.py::", "floor::health"),
-        "machines would come up unhealthy though the build passed",
-        "the role web in packer/ansible/ sets the web server up; is it enabled at boot?",
-    ),
 )
 
 
-def explain(checks: list[str]) -> list[Cause]:
-    """The causes that match any of these checks, in the order of gravity."""
-    return [known for known in CAUSES if any(check.startswith(known.prefixes) for check in checks)]
+def explain(checks: list[str], *, role: str, template: Path = roles.TEMPLATE) -> list[Cause]:
+    """The causes that match any of these checks, in the order of gravity; last that of the role's own checks.
+
+    Args:
+        checks: Names of checks that failed.
+        role: What the image is for.
+        template: The template's folder.
+    """
+    folder = template / roles.FOLDER / role
+    own = Cause(
+        ("floor::health", *(f"{path.name}::" for path in sorted((folder / roles.CHECKS).rglob("test_*.py")))),
+        "machines would come up unhealthy though the build passed",
+        f"{folder}/ sets up what role {role} is for; is it enabled at boot?",
+    )
+    return [known for known in (*CAUSES, own) if any(check.startswith(known.prefixes) for check in checks)]

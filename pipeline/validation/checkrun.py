@@ -11,23 +11,21 @@ import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.processes import dies_with_parent
+from pipeline.settings.role import CHECKS, FOLDER, TEMPLATE
 from pipeline.validation import results
 from pipeline.validation.clones import Clone, say
 from pipeline.validation.completeness import Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
 
     from pipeline.validation.access import Access
     from pipeline.validation.deadline import Deadline
-
-TEMPLATE = Path("packer")
-"""Has the checks of every image in checks/, and those of a role in roles/ROLE/checks/."""
 
 MARKS = {results.PASSED: "ok", results.FAILED: "FAILED", results.SKIPPED: "skipped"}
 
@@ -54,7 +52,7 @@ def run(
     Raises:
         PipelineError: They could not be run.
     """
-    places = [path for path in (folder / "checks", folder / "roles" / role / "checks") if path.is_dir()]
+    places = [path for path in (folder / CHECKS, folder / FOLDER / role / CHECKS) if path.is_dir()]
     argv = [
         sys.executable, "-m", "pytest", *map(str, places), "-c", os.devnull, f"--rootdir={folder}", "-q",
         "--continue-on-collection-errors", "--import-mode=importlib",
@@ -69,7 +67,7 @@ def run(
         "GOLDEN_IMAGE_ROLE": role,
         results.DESCRIPTOR_VARIABLE: str(write),
         "PYTHONDONTWRITEBYTECODE": "1",
-        # What happens to be installed here is no part of the checks; they name their plugins in conftest.py.
+        # What happens to be installed here is no part of the checks; they name their plugins in packer/conftest.py.
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     done, status = Run(), None
@@ -104,8 +102,7 @@ def run(
             seen="\n".join(tail),
             change=f"{folder}/",
         )
-    roles = {path.name for path in (folder / "roles").glob("*")}
-    done.results += done.gaps(role=role, roles=roles | {role}, status=status)
+    done.results += done.gaps(role=role, status=status)
     return done
 
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.settings.role import CHECKS, FOLDER
 from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult, allowed_name, name_of
 
 if TYPE_CHECKING:
@@ -76,27 +77,22 @@ class Run:
             )
         )
 
-    def gaps(self, *, role: str, roles: Iterable[str], status: int | None) -> list[CheckResult]:
+    def gaps(self, *, role: str, status: int | None) -> list[CheckResult]:
         """A failed result for everything that is missing.
 
         Args:
             role: Which role's checks had to run.
-            roles: The roles that exist.
             status: The exit status of the process; None if it had to be ended.
         """
-        known = set(roles)
         found = []
         for nodeid, marked in self.roles.items():
-            unknown = sorted(set(marked) - known)
-            if unknown:
-                found.append(
-                    _gap(nodeid, f"marked for {', '.join(unknown)}", f"a role: {', '.join(sorted(known))}")
-                )
+            strange = sorted(set(marked) - ({role} if _of_role(nodeid, role) else set()))
+            if strange:
+                wanted = "no such marker: a check for one role is in packer/roles/ROLE/checks/"
+                found.append(_gap(nodeid, f"marked for {', '.join(strange)}", wanted))
         for nodeid in set(self.roles) - set(self.selected or ()):
-            marked = self.roles[nodeid]
-            if not marked or role in marked:
-                why = NO_RESULT if self.selected is None else "deselected"
-                found.append(_gap(nodeid, why, "a result"))
+            why = NO_RESULT if self.selected is None else "deselected"
+            found.append(_gap(nodeid, why, "a result"))
         missing = [nodeid for nodeid in self.selected or () if nodeid not in self.done]
         found += [_gap(nodeid, NO_RESULT, "a result") for nodeid in missing]
         failed = any(result.outcome == FAILED for result in self.results)
@@ -114,11 +110,11 @@ class Run:
         return found
 
     def tests_role(self, role: str) -> bool:
-        """Whether a check that is marked for the role, and looks at a machine, has passed."""
+        """Whether a check of the role's own, which looks at a machine, has passed."""
         passed = {(result.check, result.address) for result in self.results if result.outcome == PASSED}
         return any(
-            role in marked and name_of(nodeid)[1] and name_of(nodeid) in passed
-            for nodeid, marked in self.roles.items()
+            _of_role(nodeid, role) and name_of(nodeid)[1] and name_of(nodeid) in passed
+            for nodeid in self.roles
         )
 
 
@@ -149,6 +145,11 @@ def counts(results: Iterable[CheckResult]) -> str:
     outcomes = [result.outcome for result in results]
     numbers = {outcome: outcomes.count(outcome) for outcome in (PASSED, FAILED, SKIPPED)}
     return ", ".join(f"{number} {outcome}" for outcome, number in numbers.items() if number) or "none"
+
+
+def _of_role(nodeid: str, role: str) -> bool:
+    """Whether a check is one of the role's own."""
+    return nodeid.startswith(f"{FOLDER}/{role}/{CHECKS}/")
 
 
 def _gap(nodeid: str, seen: str, wanted: str) -> CheckResult:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pipeline.validation.deadline import Deadline
 
 CHECK = "floor"
-HEALTH_ROLES = frozenset({"web"})
-"""Roles whose machines answer GET /health."""
 
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 5.0
@@ -74,7 +72,7 @@ def check(
     clone: Clone,
     *,
     access: Access,
-    role: str,
+    health_port: int | None,
     deadline: Deadline,
     health_wait: float,
     patient: bool = True,
@@ -84,7 +82,7 @@ def check(
     Args:
         clone: The machine.
         access: The way in.
-        role: What it is made for.
+        health_port: Where GET /health has to answer, or None.
         deadline: When to give up.
         health_wait: How long an application may take until it is well, in seconds.
         patient: Whether something may still come; a second look takes the machine as it is.
@@ -96,9 +94,10 @@ def check(
         ("journal", lambda: _journal(clone, access), "a journal that keeps what is logged", SOON_SECONDS),
         ("clock", lambda: _clock(clone, access), f"within {CLOCK_SECONDS} s of this machine's", SOON_SECONDS),
     ]
-    if role in HEALTH_ROLES:
+    if health_port is not None:
         most = min(health_wait, deadline.remaining() * (1 - RESERVE))
-        wanted.append(("health", lambda: _health(clone), "status 200 from GET /health on port 80", most))
+        text = f"status 200 from GET /health on port {health_port}"
+        wanted.append(("health", lambda: _health(clone, health_port), text, most))
     return [
         _one(clone, name, look, text, seconds if patient else 0.0) for name, look, text, seconds in wanted
     ]
@@ -114,7 +113,7 @@ def role_test(clone: Clone, role: str, *, tested: bool) -> CheckResult:
         seen="" if tested else f"no check of role {role} that looks at the machine has passed",
         wanted=""
         if tested
-        else f'one in packer/checks/ that is marked @pytest.mark.role("{role}") and takes `host`, or '
+        else f"one in packer/roles/{role}/checks/ that takes `host` or `address`, or "
         "golden-image:validation.smokeTest",
     )
 
@@ -153,12 +152,12 @@ def _banner(clone: Clone) -> str:
     return "" if first == b"SSH-" else repr(first)
 
 
-def _health(clone: Clone) -> str:
+def _health(clone: Clone, port: int) -> str:
     """The status of one answer, in a time that no trickle of bytes makes longer."""
     ends = time.monotonic() + ANSWER_SECONDS
     line = b""
     try:
-        with socket.create_connection((clone.address, 80), timeout=ANSWER_SECONDS) as connection:
+        with socket.create_connection((clone.address, port), timeout=ANSWER_SECONDS) as connection:
             connection.sendall(REQUEST.format(clone.address).encode())
             while b"\n" not in line and len(line) < LINE_BYTES:
                 connection.settimeout(max(0.001, ends - time.monotonic()))

@@ -51,6 +51,7 @@ class Gate:
         public_key: What its machines' user may have in authorized_keys.
         smoke_test: A team's own command, or None.
         allowed_skips: Name of a check to the reason why it may skip.
+        health_port: Where GET /health has to answer, or None.
         health_wait: How long an application may take until it is well, in seconds.
         soak_seconds: How long machines that passed have to stay well.
         reboot: Whether they have to pass once more after a reboot.
@@ -64,6 +65,7 @@ class Gate:
     public_key: str
     smoke_test: str | None
     allowed_skips: Mapping[str, str]
+    health_port: int | None
     health_wait: float
     soak_seconds: int
     reboot: bool
@@ -163,7 +165,7 @@ class Gate:
         return floor.check(
             clone,
             access=self.access,
-            role=self.role,
+            health_port=self.health_port,
             deadline=self.deadline,
             health_wait=self.health_wait,
             patient=patient,
@@ -188,7 +190,7 @@ class Gate:
             raise wrong[0]
 
     def _checks(self, clone: Clone) -> list[CheckResult]:
-        """What a team may change (packer/checks) between what it may not (the floor)."""
+        """What a team may change (its checks) between what it may not (the floor)."""
         ground = self._floor(clone)
         run = checkrun.run([clone], access=self.access, role=self.role, deadline=self.deadline)
         self._collected.update(run.roles)

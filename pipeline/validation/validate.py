@@ -62,6 +62,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
             public_key=access.public_key,
             smoke_test=plan.smoke_test,
             allowed_skips=plan.allowed_skips,
+            health_port=plan.health_port,
             health_wait=plan.health_wait_seconds,
             soak_seconds=plan.soak_seconds,
             reboot=plan.reboot,
@@ -72,7 +73,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
         gate.results(machines, found)
         if all(result.outcome != results.FAILED for result in found):
             gate.later(machines, found)
-        _judge(found, machines, clones, access, image_id=plan.image_id)
+        _judge(found, machines, clones, access, plan)
     say(
         f"{plan.image_id}: {completeness.counts(found)} on {len(machines)} "
         f"{'machine' if len(machines) == 1 else 'machines'}, "
@@ -152,7 +153,11 @@ def _come_up(clone: Clone, clones: Clones, access: Access, deadline: Deadline) -
 
 
 def _judge(
-    found: Sequence[CheckResult], machines: Sequence[Clone], clones: Clones, access: Access, *, image_id: str
+    found: Sequence[CheckResult],
+    machines: Sequence[Clone],
+    clones: Clones,
+    access: Access,
+    plan: plans.Validate,
 ) -> None:
     """Raise unless all checks passed. Each machine had some: the gate's own floor has results for each.
 
@@ -160,19 +165,20 @@ def _judge(
         PipelineError: With the number of failures; their table goes to stderr.
     """
     failed = [result for result in found if result.outcome == results.FAILED]
+    image_id, role = plan.image_id, plan.role
     if failed:
         show.table(failed, machines)
         for clone in machines:
             if any(result.address == clone.address for result in failed):
                 show.journal(clone, access)
                 show.console(clone, clones)
-        causes = causes_module.explain([result.check for result in failed])
+        causes = causes_module.explain([result.check for result in failed], role=role)
         names = sorted({result.check.rpartition("::")[2] for result in failed})
         raise PipelineError(
             f"{image_id} failed {len(failed)} of {len(found)} checks ({completeness.counts(found)}): "
             f"{', '.join(names)}",
             seen="\n".join(show.line(result, machines) for result in show.ordered(failed)[:SHOWN_LINES]),
-            allowed="an image that passes every check in packer/checks/, and the gate's own",
+            allowed="an image that passes every check of its role and of every image, and the gate's own",
             change="\n".join(
                 [
                     *(f"{known.cause}: {known.cure}" for known in causes),

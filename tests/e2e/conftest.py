@@ -15,8 +15,8 @@ from lab.workbench import PROJECT, Workbench, lab_of
 
 FIRST = (
     "gate", "interrupt", "lab", "machines", "channels", "life", "health", "redhat_like", "bake", "iam", "bad_input",
-    "takeovers", "doctor", "ordinary", "races", "sweep", "docs", "pipelines", "readme", "api_faults", "manners", "retire",
-    "autoscaling",
+    "takeovers", "roles", "how_to", "doctor", "ordinary", "races", "sweep", "docs", "pipelines", "readme", "api_faults",
+    "manners", "retire", "autoscaling",
 )  # fmt: skip
 """Files that take minutes begin first, so that no worker ends with one of them alone. A worker is handed two at once,
 the first and the fourth, the second and the fifth, and so on: the longest two have a short one beside them."""
@@ -70,7 +70,7 @@ POLL = {"AWS_POLL_DELAY_SECONDS": "1"}
 
 MAJORS = {
     "life": 1, "interrupt": 3, "bake": 5, "gate": 6, "iam": 7, "pipelines": 8, "readme": 9, "bad_input": 10,
-    "long_lines": 11, "redhat_like": 12, "health": 13, "ordinary": 14,
+    "long_lines": 11, "redhat_like": 12, "health": 13, "ordinary": 14, "roles": 17,
 }  # fmt: skip
 """Whose versions begin with which number. A lab's images are there for all files of a worker, and one that has the bake
 key is adopted: a version that another file baked, or broke, would be taken for this file's own."""

@@ -1,6 +1,5 @@
 """Images that are broken in one way, made in seconds: a machine of a good image, changed, and imaged again."""
 
-import json
 import subprocess
 import time
 from dataclasses import dataclass
@@ -9,12 +8,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from ruamel.yaml import YAML
 
 from components import baking
 from lab.workbench import PROJECT, Workbench
 from pipeline.baking.bakekey import ingredients
 from pipeline.settings import load
+from pipeline.settings import role as roles
 from tests.e2e.registry import baked_tags
 
 USER = "admin"
@@ -61,12 +60,12 @@ class Forge:
 
     def bake_key(self) -> str:
         """The key that an update of dev would bake now."""
-        config = YAML(typ="safe").load(self.bench.stack_file("dev"))["config"]
-        given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-        stack = load.parse(given, stack="dev")
+        file = self.bench.stack_file("dev")
+        stack = load.read("dev", file)
         template = self.bench.folder / "packer"
-        content, _ = baking.variables_of(stack, template)
-        return ingredients(template, content=content, serial=stack.bake.serial).key
+        role = roles.read(template, stack.role, str(file))
+        content, _ = baking.variables_of(stack, role, template)
+        return ingredients(template, role=role.name, content=content, serial=stack.bake.serial).key
 
     def _key(self, ec2: Any, name: str) -> Path:
         key = Ed25519PrivateKey.generate()

@@ -154,7 +154,6 @@ TESTED_ELSEWHERE = {
     "pipeline/settings/*": "test_load.py and test_stackfile.py read whole files",
     "pipeline/validation/*_probe": "sent to a machine: test_accounts.py, test_sameness.py run them in another Python",
     "pipeline/validation/archives": "sent to a machine: test_imagescan.py",
-    "pipeline/validation/causes": "test_validate.py",
     "pipeline/validation/collector": "sent to a machine: test_imagescan.py runs it in another Python",
     "pipeline/validation/completeness": "test_checkrun.py and test_allowances.py",
     "pipeline/validation/deadline": "a clock, which the others are tested with",

@@ -23,6 +23,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import Image
 from pipeline.settings import load, provider, schema
 from pipeline.settings.request import Request
+from pipeline.settings.role import Role
 from pipeline.validation import report
 from pipeline.validation.results import FAILED, CheckResult
 from tools.checks import PROJECT
@@ -46,7 +47,7 @@ HOSTILE = {
     "path": "../../../../etc/passwd",
     "long": "x" * 100_000,
 }
-CHANNEL = {"channel": "candidate", "from": "bake"}
+CHANNEL = {"role": "web", "channel": "candidate", "from": "bake"}
 
 PASSES = {
     "golden-image:validation.smokeTest": set(HOSTILE)
@@ -111,7 +112,9 @@ def refusal(config: dict[str, Any], text: str) -> PipelineError | None:
     whole = base | filled(config, text)
     engine = {key: value if isinstance(value, str) else json.dumps(value) for key, value in whole.items()}
     try:
-        variables_of(load.parse(engine, stack="dev"), PROJECT / "packer")
+        stack = load.parse(engine, stack="dev")
+        role = Role(name=stack.role, file="role.yaml", ports={}, health=None, variables={})
+        variables_of(stack, role, PROJECT / "packer")
     except PipelineError as error:
         return error
     return None

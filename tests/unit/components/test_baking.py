@@ -3,7 +3,12 @@
 from components import baking
 from pipeline.settings import load
 
-DEV = {"aws:region": "eu-west-1", "golden-image:channel": "candidate", "golden-image:from": "bake"}
+DEV = {
+    "golden-image:role": "web",
+    "aws:region": "eu-west-1",
+    "golden-image:channel": "candidate",
+    "golden-image:from": "bake",
+}
 
 
 def test_one_machine_leaves_identity_unproven() -> None:

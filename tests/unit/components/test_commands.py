@@ -25,14 +25,15 @@ from tests.unit.pipeline.making import standing
 RECORDED = Path(__file__).with_name("commands.json")
 
 FEWER = {
-    "allowed_skips": None, "smoke_test": None, "source": None, "standing": standing(("ami-9", "golden-image.prod.1")),
+    "allowed_skips": None, "health_port": None, "smoke_test": None, "source": None,
+    "standing": standing(("ami-9", "golden-image.prod.1")),
 }  # fmt: skip
 
 NEEDED = {
     ImageBuild: ("ingredients", "region", "access", "timeout_minutes", "environment"),
     ImageValidation: (
-        "role", "image_id", "suite", "clones", "place", "region", "timeout_seconds", "smoke_test", "allowed_skips",
-        "environment",
+        "role", "ports", "health_port", "image_id", "suite", "clones", "place", "region", "timeout_seconds",
+        "smoke_test", "allowed_skips", "environment",
     ),
     ImagePromotion: (
         "role", "channel", "source", "image_id", "standing", "word", "region", "environment",

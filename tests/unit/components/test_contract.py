@@ -21,6 +21,7 @@ from pulumi.runtime import settings as runtime_settings
 from pulumi.runtime.mocks import MockMonitor
 
 import components
+from components.fleet import Fleet
 from components.image_validation import CloneShape
 from tests.unit.components.test_program import HERE, IMAGE, MADE_OF, Notes
 from tests.unit.pipeline.making import standing
@@ -34,12 +35,14 @@ ARGUMENTS: dict[str, Any] = {
         count=2, instance_type="t3.micro", user="ec2-user", encrypt_root=True, keep_minutes=5
     ),
     "environment": {"AWS_REGION": "eu-west-1"},
+    "health_port": 80,
     "health_wait_seconds": 300,
     "image_id": IMAGE,
     "ingredients": replace(MADE_OF, serial=3),
     "instance_profile": "web",
     "instance_type": "t3.medium",
     "place": HERE,
+    "ports": {"ssh": 22, "http": 80, "node-exporter": 9100},
     "reboot": True,
     "region": "eu-west-1",
     "role": "web",
@@ -179,6 +182,13 @@ def _no_engine() -> Iterator[None]:
 @pytest.mark.parametrize("kind", found(components), ids=lambda kind: kind.__name__)
 def test_a_component_is_as_the_others(kind: type[pulumi.ComponentResource]) -> None:
     assert breaches(kind) == []
+
+
+def test_a_stack_from_before_roles_were_folders_keeps_its_fleet() -> None:
+    """The engine finds a resource by type and name: under its type of before, too."""
+    fleet = next(one for one in declare(Fleet)[0].declared.values() if one.type == "golden-image:index:Fleet")
+    assert [alias.spec.type for alias in fleet.aliases] == ["golden-image:index:WebFleet"]
+    assert not any(alias.spec.name for alias in fleet.aliases)
 
 
 def test_no_type_is_excused_that_no_component_declares() -> None:

@@ -12,7 +12,7 @@ from pulumi.runtime import settings as runtime_settings
 from pulumi_command.local import Command
 
 from components import step
-from components.fleet import WebFleet
+from components.fleet import Fleet
 from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
 from components.image_validation import ClonePlace, CloneShape, ImageValidation, evidence, user_data
@@ -123,6 +123,8 @@ def validation(clones: int = 2, *, encrypt: bool = True, place: ClonePlace = HER
     return ImageValidation(
         "validation",
         role="web",
+        ports={"ssh": 22, "http": 80, "node-exporter": 9100},
+        health_port=80,
         image_id=IMAGE,
         suite="s" * 32,
         clones=CloneShape(
@@ -289,7 +291,7 @@ def test_the_provider_may_return_the_earlier_image(declared: Any, monkeypatch: p
 
 def test_the_launch_template_holds_a_literal_id(declared: Any) -> None:
     def declare() -> Any:
-        fleet = WebFleet(
+        fleet = Fleet(
             "fleet",
             role="web",
             channel="prod",
@@ -299,7 +301,8 @@ def test_the_launch_template_holds_a_literal_id(declared: Any) -> None:
         )
         return fleet.latest_version.apply(lambda value: _is(value, 7))
 
-    template = declared(declare).inputs["fleet-template"]
+    notes = declared(declare)
+    template = notes.inputs["fleet-template"]
     assert template["imageId"] == IMAGE
     assert template["namePrefix"] == "web-"
     assert template["tags"] == {"Role": "web", "ImageChannel": "prod"}, "the IAM policies go by it"

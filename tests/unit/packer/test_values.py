@@ -46,7 +46,7 @@ def packer(
 ) -> subprocess.CompletedProcess[str]:
     """As the bake step hands values over: in a file of JSON."""
     values = folder / "values.json"
-    values.write_text(json.dumps(variables))
+    values.write_text(json.dumps({"image_role": "web", **variables}))
     return subprocess.run(
         ["packer", command, f"-var-file={values}", str(TEMPLATE)],
         input=stdin, capture_output=True, text=True, check=False, env=tools(),
@@ -107,7 +107,17 @@ def test_the_page_shows_a_value_and_does_not_run_it() -> None:
 
 def test_the_playbook_asks_for_the_values_that_packer_gives() -> None:
     (play,) = yaml.safe_load((TEMPLATE / "ansible/image.yml").read_text())
-    assert set(play["vars"]) == {"image_role", "image_version", "image_build", "image_commit"}
+    given = re.search(
+        r"playbook_values = .*?\{\n(.*?)\n  \} :", (TEMPLATE / "image.pkr.hcl").read_text(), re.DOTALL
+    )
+    assert given
+    names = set(re.findall(r"^ +(\w+) +=", given[1], re.MULTILINE))
+    # A role has no default: an image is for one.
+    assert (
+        names
+        == {"image_role", *play["vars"]}
+        == {"image_role", "image_version", "image_build", "image_commit"}
+    )
 
 
 def evaluated(folder: Path, expression: str, **variables: object) -> str:
@@ -166,7 +176,11 @@ def test_what_a_build_makes_is_never_marked_as_finished(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "begins"),
-    [({"image_role": "db"}, "db-base-"), ({"image_name_prefix": "x.y"}, "x.y-"), ({}, "web-base-")],
+    [
+        ({"image_role": "db"}, "db-base-"),
+        ({"image_name_prefix": "x.y"}, "x.y-"),
+        ({"image_role": "web"}, "web-base-"),
+    ],
 )
 def test_an_images_name_begins_with_its_role(tmp_path: Path, given: dict[str, object], begins: str) -> None:
     assert evaluated(tmp_path, "local.image_name", **given).startswith(begins)

@@ -94,7 +94,8 @@ def test_there_is_something_to_go_back_to_after_a_hundred_writes(
     _, first, _ = written
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text(
-        f"config:\n  aws:region: {REGION}\n  golden-image:channel: prod\n  golden-image:from: candidate\n"
+        f"config:\n  aws:region: {REGION}\n  golden-image:role: web\n"
+        "  golden-image:channel: prod\n  golden-image:from: candidate\n"
     )
     found = CliRunner().invoke(app, ["rollback", "prod", "--config-file", str(file), "--json"])
     assert found.exit_code == 0, found.exception

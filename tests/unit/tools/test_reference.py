@@ -1,5 +1,6 @@
 """The reference of stack config is that of the code, and the schema refuses what the program refuses."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,18 @@ def test_the_files_are_up_to_date() -> None:
     why = "run `python -m tools.reference`"
     assert reference.PAGE.read_text() == reference.page(), why
     assert reference.SCHEMA.read_text() == reference.json_text(), why
+    assert reference.ROLE_SCHEMA.read_text() == reference.role_text(), why
+
+
+@pytest.mark.parametrize("folder", checks.ROLES)
+def test_a_shipped_role_is_taken_and_names_the_schema(folder: str) -> None:
+    path = checks.PROJECT / folder / "role.yaml"
+    schema = json.loads(reference.role_text())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(yaml.safe_load(path.read_text()))
+    assert list(Draft202012Validator(schema).iter_errors({"ports": {"a": "1"}, "port": {}}))
+    named = path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / named).resolve() == reference.ROLE_SCHEMA
 
 
 @pytest.mark.parametrize("name", checks.STACK_FILES)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import html
 
 import httpx
-import pytest
-
-pytestmark = pytest.mark.role("web")
 
 
 def test_health(address: str) -> None:

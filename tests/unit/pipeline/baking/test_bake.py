@@ -26,7 +26,7 @@ KEY = "0" * 32
 WRITE_MANIFEST = """
 pathlib.Path(variables["manifest_path"]).write_text(json.dumps({
     "last_run_uuid": "run-1",
-    "builds": [{"name": "web-base", "packer_run_uuid": "run-1",
+    "builds": [{"name": "image", "packer_run_uuid": "run-1",
                 "artifact_id": "eu-west-1:" + (here / "image").read_text()}],
 }))
 """
@@ -37,6 +37,7 @@ def plan(**changes: Any) -> dict[str, Any]:
         "bakeKey": KEY,
         "region": REGION,
         "variables": {
+            "image_role": "web",
             "image_version": "1.0.0",
             "source_image_name": "source-*",
             "source_image_owners": ["self"],
@@ -247,7 +248,15 @@ class TestRun:
     def test_no_source_image(self, fake_packer: Callable[[str], Path]) -> None:
         folder = fake_packer(WRITE_MANIFEST)
         with pytest.raises(PipelineError) as caught:
-            bake.run(plan(variables={"source_image_name": "none-*", "source_image_owners": ["self"]}))
+            bake.run(
+                plan(
+                    variables={
+                        "image_role": "web",
+                        "source_image_name": "none-*",
+                        "source_image_owners": ["self"],
+                    }
+                )
+            )
         assert "the source image filter matches no image" in str(caught.value)
         assert "name none-*, owners self, x86_64, in eu-west-1" in str(caught.value)
         assert not (folder / "calls").exists()

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from pipeline.baking.bakekey import ingredients
+from pipeline.validation.suite import suite_digest
 
 
-def bake_key(*arguments: Any, **values: Any) -> str:
-    return ingredients(*arguments, **values).key
+def bake_key(folder: Path, *, role: str = "web", **values: Any) -> str:
+    return ingredients(folder, role=role, **values).key
 
 
 VARIABLES = 'variable "image_version" {\n  type = string\n}\n\nvariable "ssh_username" {\n}\n'
@@ -91,6 +92,59 @@ def test_not_changed_by(name: str, template: Path) -> None:
     before = key(template)
     (template / name).write_text("something else")
     assert key(template) == before
+
+
+def role_file(template: Path, role: str, name: str, text: str) -> None:
+    path = template / "roles" / role / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def two_roles(template: Path) -> Path:
+    for role in ("web", "db"):
+        role_file(template, role, "role.yaml", "ports: {}\n")
+        role_file(template, role, "tasks/main.yml", f"- name: {role}\n")
+        role_file(template, role, f"checks/test_{role}.py", f"def test_{role}(host): ...\n")
+    return template
+
+
+@pytest.mark.parametrize(
+    "name", ["tasks/main.yml", "files/.env", "handlers/main.yml", "checks/test_web.py", "role.yaml"]
+)
+def test_files_of_one_role_are_nothing_to_another(two_roles: Path, name: str) -> None:
+    def state(role: str) -> tuple[str, str]:
+        return bake_key(two_roles, role=role, content={}, serial=1), suite_digest(two_roles, role)
+
+    db, web = state("db"), state("web")
+    role_file(two_roles, "web", name, "something else\n")
+    assert state("db") == db
+    judged = name.startswith("checks/") or name == "role.yaml"
+    same_key, same_suite = (before == after for before, after in zip(web, state("web"), strict=True))
+    assert (same_key, same_suite) == (judged, not judged)
+
+
+def test_what_roles_share_counts_for_each(two_roles: Path) -> None:
+    def keys() -> tuple[str, ...]:
+        return tuple(bake_key(two_roles, role=role, content={}, serial=1) for role in ("web", "db"))
+
+    for name in ("ansible/roles/shared/tasks/main.yml", "roles/shared/tasks/main.yml"):
+        before = keys()
+        (two_roles / name).parent.mkdir(parents=True)
+        (two_roles / name).write_text("- name: shared\n")
+        assert not set(keys()) & set(before), f"{name} has no role.yaml above it: it is no other role's"
+    before = keys()
+    (two_roles / "roles/db/files").symlink_to("../web/tasks")
+    role_file(two_roles, "web", "tasks/main.yml", "- name: changed\n")
+    assert not set(keys()) & set(before), "db reads web's file by its link"
+
+
+def test_a_new_role_changes_no_other(two_roles: Path) -> None:
+    before = bake_key(two_roles, content={}, serial=1), suite_digest(two_roles, "web")
+    role_file(two_roles, "cache", "role.yaml", "ports: {}\n")
+    role_file(two_roles, "cache", "tasks/main.yml", "- name: cache\n")
+    role_file(two_roles, "cache", "checks/test_cache.py", "")
+    assert before == (bake_key(two_roles, content={}, serial=1), suite_digest(two_roles, "web"))
 
 
 def test_values_serial_and_source_image_count(template: Path) -> None:

@@ -58,7 +58,12 @@ class TestCheck:
     def test_a_stack_that_bakes_is_refused_before_anything_is_declared(
         self, section: str, values: dict[str, object]
     ) -> None:
-        config = {"golden-image:channel": "candidate", "golden-image:from": "bake", "aws:region": "eu-west-1"}
+        config = {
+            "golden-image:role": "web",
+            "golden-image:channel": "candidate",
+            "golden-image:from": "bake",
+            "aws:region": "eu-west-1",
+        }
         config |= {"golden-image:architecture": "arm64", f"golden-image:{section}": json.dumps(values)}
         stack = load.parse(config, stack="dev")
         with pytest.raises(PipelineError, match=rf"golden-image:{section}.*does not fit"):

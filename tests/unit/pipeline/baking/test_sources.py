@@ -5,8 +5,8 @@ from pathlib import Path
 from pipeline.baking import sources
 
 
-def listed(folder: Path) -> list[str]:
-    return [name for name, _ in sources.source_files(folder)]
+def listed(folder: Path, role: str = "web") -> list[str]:
+    return [name for name, _ in sources.source_files(folder, role)]
 
 
 def fill(folder: Path, *names: str) -> None:
@@ -43,3 +43,18 @@ def test_behind_a_link_once(tmp_path: Path) -> None:
     (folder / "linked").symlink_to(tmp_path / "elsewhere")
     (folder / "circle").symlink_to(folder)
     assert listed(folder) == ["linked/a", "own"]
+
+
+def test_another_roles_folder_is_left_out(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        "roles/db/role.yaml",
+        "roles/db/.env",
+        "roles/web/role.yaml",
+        "roles/webs/role.yaml",
+        "roles/README",
+    )
+    fill(tmp_path, "roles/no-role/tasks/main.yml")
+    shared = ["roles/README", "roles/no-role/tasks/main.yml"]
+    assert listed(tmp_path, "web") == [*shared, "roles/web/role.yaml"]
+    assert listed(tmp_path, "db") == [shared[0], "roles/db/.env", "roles/db/role.yaml", shared[1]]

@@ -25,28 +25,36 @@ def write(path: Path, text: str) -> None:
 )
 def test_found_in_sources(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, f'# one\nkey = "{TOKEN}"\n')
-    assert sourcescan.scan_sources(tmp_path, []) == [Finding(name, 2, "aws-access-token")]
+    assert sourcescan.scan_sources(tmp_path, "web", []) == [Finding(name, 2, "aws-access-token")]
+
+
+def test_another_roles_files_are_no_part_of_the_bake(tmp_path: Path) -> None:
+    for role in ("web", "db"):
+        write(tmp_path / f"roles/{role}/role.yaml", "ports: {}\n")
+        write(tmp_path / f"roles/{role}/checks/test_{role}.py", f"key = '{TOKEN}'\n")
+    [found] = sourcescan.scan_sources(tmp_path, "db", [])
+    assert found.file == "roles/db/checks/test_db.py"
 
 
 def test_found_behind_a_link(tmp_path: Path) -> None:
     write(tmp_path / "shared/tasks/main.yml", f"key: {TOKEN}\n")
     (tmp_path / "packer/ansible/roles").mkdir(parents=True)
     (tmp_path / "packer/ansible/roles/shared").symlink_to(tmp_path / "shared")
-    [found] = sourcescan.scan_sources(tmp_path / "packer", [])
+    [found] = sourcescan.scan_sources(tmp_path / "packer", "web", [])
     assert found.file == "ansible/roles/shared/tasks/main.yml"
 
 
 def test_forgiven_under_the_names_of_before(tmp_path: Path) -> None:
     name = f"{ROLE}/defaults/main.yml"
     write(tmp_path / name, f'web_password: "{PASSWORD}"\nother: "{{{{ web_password }}}}"\n')
-    assert {found.line for found in sourcescan.scan_sources(tmp_path, [])} == {1}
+    assert {found.line for found in sourcescan.scan_sources(tmp_path, "web", [])} == {1}
     allowed = [Allowed("roles/*/defaults/main.yml", "Secret Keyword", "an example")]
-    assert sourcescan.scan_sources(tmp_path, allowed) == []
-    assert sourcescan.scan_sources(tmp_path, [Allowed("roles/*", "private-key", "another rule")])
+    assert sourcescan.scan_sources(tmp_path, "web", allowed) == []
+    assert sourcescan.scan_sources(tmp_path, "web", [Allowed("roles/*", "private-key", "another rule")])
 
 
 def test_this_project_has_none() -> None:
-    assert sourcescan.scan_sources(Path("packer"), []) == []
+    assert sourcescan.scan_sources(Path("packer"), "web", []) == []
     assert sourcescan.scan_config(Path(), []) == []
 
 
@@ -55,7 +63,7 @@ def test_forms_in_a_role(tmp_path: Path, seed: int) -> None:
     """Both sides have the same rules: what is found on a machine is found before it is baked."""
     files = tmp_path / ROLE / "files"
     made = secret_forms.lay(files, seed)
-    found = {finding.file.split("!")[0] for finding in sourcescan.scan_sources(tmp_path, [])}
+    found = {finding.file.split("!")[0] for finding in sourcescan.scan_sources(tmp_path, "web", [])}
     missed = {secret.form for secret in made if f"{ROLE}/files/{secret.path}" not in found}
     assert missed <= secret_forms.OUT_OF_REACH | {"shell-history"}
 
@@ -75,7 +83,7 @@ def test_forms_in_a_role(tmp_path: Path, seed: int) -> None:
 )
 def test_the_right_ways_pass(tmp_path: Path, text: str) -> None:
     write(tmp_path / f"{ROLE}/defaults/main.yml", text)
-    assert sourcescan.scan_sources(tmp_path, []) == []
+    assert sourcescan.scan_sources(tmp_path, "web", []) == []
 
 
 def test_config(tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ def file(tmp_path: Path) -> Path:
     """A stack file of the channel."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text(
-        f"config:\n  aws:region: {REGION}\n  golden-image:channel: prod\n  golden-image:from: candidate\n"
+        f"config:\n  aws:region: {REGION}\n  golden-image:role: web\n"
+        "  golden-image:channel: prod\n  golden-image:from: candidate\n"
     )
     return file
 

@@ -17,7 +17,10 @@ from pipeline.cli.app import app
 from pipeline.errors import PipelineError
 
 REGION = "eu-west-1"
-TEXT = "config:\n  aws:region: eu-west-1\n  golden-image:channel: prod\n  golden-image:from: candidate\n"
+TEXT = (
+    "config:\n  aws:region: eu-west-1\n  golden-image:role: web\n"
+    "  golden-image:channel: prod\n  golden-image:from: candidate\n"
+)
 
 
 class Channel:

@@ -18,7 +18,7 @@ def stack(name: str = "dev", purpose: Purpose = "update", **values: Any) -> Stac
     )
     texts = {
         f"golden-image:{key}": value if isinstance(value, str) else json.dumps(value)
-        for key, value in {**config, **values}.items()
+        for key, value in {"role": "web", **config, **values}.items()
     }
     return Stack(load.parse({"aws:region": REGION, **texts}, stack=name), purpose)
 

@@ -12,7 +12,12 @@ from tests.unit.pipeline.doctor.making import DEV
 
 NOW = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)
 TOKEN = {"AWS_SESSION_TOKEN": "x"}
-CONFIG = {"aws:region": "eu-west-1", "golden-image:channel": "candidate", "golden-image:from": "bake"}
+CONFIG = {
+    "aws:region": "eu-west-1",
+    "golden-image:role": "web",
+    "golden-image:channel": "candidate",
+    "golden-image:from": "bake",
+}
 
 
 def until(when: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pipeline.settings import load
 DEV = """config:
   aws:region: eu-west-1
   aws:profile: build
+  golden-image:role: web
   golden-image:channel: candidate
   golden-image:from: bake
   golden-image:architecture: arm64

@@ -8,9 +8,11 @@ import pytest
 from components import baking
 from pipeline.errors import PipelineError
 from pipeline.settings import load, provider
+from pipeline.settings.role import Role
 
-DEV = {"channel": "candidate", "from": "bake"}
-PROD = {"channel": "prod", "from": "candidate"}
+DEV = {"role": "web", "channel": "candidate", "from": "bake"}
+PROD = {"role": "web", "channel": "prod", "from": "candidate"}
+WEB = Role(name="web", file="role.yaml", ports={}, health=None, variables={})
 
 
 def config(values: dict[str, Any], **aws: str) -> dict[str, str]:
@@ -39,7 +41,7 @@ def test_default_sizes_follow_the_architecture() -> None:
         found = parse(DEV | {"architecture": architecture})
         assert found.clone_type == f"{family}.micro"
         assert found.fleet_type == f"{family}.medium"
-        builder = baking.variables_of(found)[1].get("instance_type", "t3.medium")
+        builder = baking.variables_of(found, WEB)[1].get("instance_type", "t3.medium")
         assert builder == f"{family}.medium"
 
 
@@ -75,12 +77,16 @@ def test_a_channel_as_the_source() -> None:
         (DEV | {"bake": {"timeoutMinutes": 721}}, "a whole number from 5 to 720"),
         (DEV | {"validation": "fast"}, "a mapping of keys to values"),
         (DEV | {"image": "ami-1"}, "golden-image:image is not valid"),
+        ({"channel": "prod", "from": "bake"}, "golden-image:role is required"),
         (DEV | {"architecture": "x86"}, "x86_64 or arm64"),
         (DEV | {"channel": "Prod"}, "golden-image:channel is not valid"),
         (DEV | {"channel": "bake"}, "any name but bake"),
-        ({"channel": "prod"}, "does not say where its image comes from"),
-        ({"from": "bake"}, "golden-image:channel is required"),
-        ({"channel": "prod", "from": "prod"}, "takes its image from the channel it promotes into"),
+        ({"role": "web", "channel": "prod"}, "does not say where its image comes from"),
+        ({"role": "web", "from": "bake"}, "golden-image:channel is required"),
+        (
+            {"role": "web", "channel": "prod", "from": "prod"},
+            "takes its image from the channel it promotes into",
+        ),
         (DEV | {"fleet": {"securityGroupIds": "sg-1"}}, "a list, each item a security group id"),
         (DEV | {"allowedOwners": ["me"]}, "a list, each item self, amazon"),
         (DEV | {"bake": {"rebakeOnNewSource": "yes"}}, "true or false, without quotes"),

@@ -95,15 +95,21 @@ def test_a_file_that_cannot_be_read(folder: Path, text: str, seen: str) -> None:
 
 
 def test_a_check_of_the_role_that_looks_at_no_machine_proves_nothing(folder: Path) -> None:
-    mark = "import pytest\npytestmark = pytest.mark.role('web')\n"
-    for checks, proven in (
-        ("def test_a():\n    pass\n", False),
-        ("def test_a(host):\n    pass\n", True),
+    own = folder.parent / "roles/web/checks"
+    own.mkdir(parents=True)
+    other = folder.parent / "roles/db/checks"
+    other.mkdir(parents=True)
+    (other / "test_db.py").write_text("def test_of_another_role():\n    assert False\n")
+    for place, checks, proven in (
+        (own, "def test_a():\n    pass\n", False),
+        (folder, "def test_a(host):\n    pass\n", False),
+        (own, "def test_a(host):\n    pass\n", True),
     ):
-        (folder / "test_it.py").write_text(mark + checks)
+        (place / "test_it.py").write_text(checks)
         done = checkrun.run(
             [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(300), folder=folder.parent
         )
+        (place / "test_it.py").unlink()
         assert [one.outcome for one in done.results] == [results.PASSED]
         assert done.tests_role("web") is proven
 
@@ -249,9 +255,9 @@ def failures(folder: Path) -> dict[str, str]:
             {"test_it.py::test_health": "deselected"},
         ),
         (
-            "def pytest_collection_modifyitems(items):\n    items[:] = items[:1]\n",
-            HEALTHY.replace("health", "a") + "import pytest\n@pytest.mark.role('wbe')\n" + SICK,
-            {"test_it.py::test_health": "marked for wbe"},
+            "",
+            "import pytest\n@pytest.mark.role('web')\n" + HEALTHY,
+            {"test_it.py::test_health": "marked for web"},
         ),
         (
             "def pytest_sessionfinish(session):\n    session.exitstatus = 1\n",
@@ -265,7 +271,7 @@ def failures(folder: Path) -> dict[str, str]:
         ),
         ("", "import pytest\n@pytest.mark.xfail\n" + SICK, {"test_it.py::test_health": "skipped: "}),
     ],
-    ids=["skip-all", "exit", "os-exit", "deselect", "misspelt-role", "status", "skip-module", "xfail"],
+    ids=["skip-all", "exit", "os-exit", "deselect", "marked", "status", "skip-module", "xfail"],
 )
 def test_a_verdict_that_is_cut_short_is_none(
     folder: Path, conftest: str, checks: str, seen: dict[str, str]

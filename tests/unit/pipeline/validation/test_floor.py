@@ -88,14 +88,14 @@ def outcomes(
     seconds: float = 600,
     *,
     wait: float = 60,
-    role: str = "web",
+    health_port: int | None = 80,
     patient: bool = True,
     way: Way | None = None,
 ) -> dict[str, tuple[str, str]]:
     found = floor.check(
         CLONE,
         access=cast("Any", way or Way()),
-        role=role,
+        health_port=health_port,
         deadline=Deadline(seconds),
         health_wait=wait,
         patient=patient,
@@ -203,7 +203,7 @@ def test_a_clock_that_is_wrong(
 
 
 def test_another_role_needs_no_health_but_a_test_of_its_own(server: Server) -> None:
-    assert "floor::health" not in outcomes(role="db")
+    assert "floor::health" not in outcomes(health_port=None)
     assert floor.role_test(CLONE, "db", tested=False).outcome == FAILED
     assert floor.role_test(CLONE, "db", tested=True).outcome == PASSED
 

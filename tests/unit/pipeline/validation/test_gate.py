@@ -47,8 +47,8 @@ class OverOnceStarted(Deadline):
 def made(*, way: Any = None, deadline: Deadline | None = None, **changes: Any) -> gate.Gate:
     values: dict[str, Any] = {"smoke_test": None, "soak_seconds": 0, "reboot": False, **changes}
     return gate.Gate(
-        role="web", image_id="ami-1", public_key="", allowed_skips={}, health_wait=5, access=cast("Any", way),
-        clones=cast("Any", None), deadline=deadline or Deadline(300), **values,
+        role="web", image_id="ami-1", public_key="", allowed_skips={}, health_port=80, health_wait=5,
+        access=cast("Any", way), clones=cast("Any", None), deadline=deadline or Deadline(300), **values,
     )  # fmt: skip
 
 

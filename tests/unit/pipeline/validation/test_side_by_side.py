@@ -31,7 +31,7 @@ def test_identities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sameness, "offered", lambda _clone: {})
     monkeypatch.setattr(sameness, "files", lambda *_machines, **_options: [])
     gate = Gate(
-        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, health_wait=5,
+        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, health_port=80, health_wait=5,
         soak_seconds=0, reboot=False, access=cast("Any", Meeting()), clones=cast("Any", None),
         deadline=Deadline(PATIENCE),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.validation import suite
 from pipeline.validation.suite import suite_digest
 
 
@@ -19,7 +20,7 @@ def template(tmp_path: Path) -> Path:
 
 
 def digest(template: Path) -> str:
-    return suite_digest(template)
+    return suite_digest(template, "web")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,24 @@ def test_not_changed_by(name: str, template: Path) -> None:
     (template / name).parent.mkdir(exist_ok=True)
     (template / name).write_text("something else")
     assert digest(template) == before
+
+
+def test_a_role_without_a_check_of_its_own(template: Path) -> None:
+    suite.refuse_untested(template, "db", "/usr/bin/true")
+    with pytest.raises(PipelineError, match="role db has no check of its own") as caught:
+        suite.refuse_untested(template, "db", None)
+    assert "packer/roles/db/checks/test_db.py" in str(caught.value)
+    (template / "roles/db/checks").mkdir(parents=True)
+    (template / "roles/db/checks/test_db.py").write_text("def test_db(host): ...\n")
+    suite.refuse_untested(template, "db", None)
+
+
+def test_two_files_of_one_name(template: Path) -> None:
+    (template / "roles/web/checks").mkdir(parents=True)
+    (template / "roles/web/checks/test_boot.py").write_text("def test_boot(host): ...\n")
+    with pytest.raises(PipelineError, match=r"two files of checks are called test_boot\.py") as caught:
+        digest(template)
+    assert "packer/roles/web/checks/test_boot.py" in (caught.value.change or "")
 
 
 def test_no_checks(template: Path) -> None:

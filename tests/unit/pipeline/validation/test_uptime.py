@@ -203,7 +203,7 @@ def test_a_machine_that_is_away_already_has_not_rebooted() -> None:
 
 def gate(way: Way, *, soak: int = 1, reboot: bool = True, seconds: float = 10) -> Gate:
     return Gate(
-        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, health_wait=5,
+        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, health_port=80, health_wait=5,
         soak_seconds=soak, reboot=reboot, access=cast("Any", way), clones=cast("Any", Seen()),
         deadline=Deadline(seconds), _ran={CLONE.address: uptime.running(uptime.parse(WELL))},
     )  # fmt: skip

@@ -64,7 +64,9 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def let_checks_be(monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
     def run(clones: list[Clone], **options: Any) -> Run:
-        done = Run(roles={f"test_web.py::test_health[ssh://admin@{clones[0].address}]": ("web",)})
+        done = Run(
+            roles={f"roles/web/checks/test_web.py::test_health[ssh://admin@{clones[0].address}]": ("web",)}
+        )
         done.results.append(result("test_web.py::test_health", clones[0], outcome, seen="why"))
         return done
 
