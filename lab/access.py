@@ -31,6 +31,9 @@ _TYPES = {
 }
 """Prefix of an id to the resource's type in its ARN."""
 
+_PREFIXES = {"monitoring": "cloudwatch"}
+"""Where IAM's name of a service is not the one that calls are signed for."""
+
 _ID = re.compile(rf"({'|'.join(_TYPES)})-[0-9a-f]{{8,17}}")
 _NOT_MEANT = ("LaunchTemplateData.", "Tag.", "TagSpecification.", "SecurityGroupRuleId.")
 """Beginnings of parameters whose ids are content, or, of a revoked rule, are not asked about: its group is."""
@@ -74,7 +77,7 @@ def wanted(
         arguments: The call's arguments; of EC2 flat, such as ``InstanceId.1``.
         tags_of: The tags that a resource bears.
     """
-    name = f"{caller.service}:{action}"
+    name = f"{_PREFIXES.get(caller.service, caller.service)}:{action}"
     if caller.service == "ssm":
         parameter = next((arguments[key] for key in _PARAMETER_KEYS if key in arguments), None)
         return [Wanted(name, None if parameter is None else _arn("ssm", f"parameter{parameter}"))]

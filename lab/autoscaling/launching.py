@@ -15,7 +15,7 @@ from lab import environment
 from lab import settings as lab_settings
 from lab.autoscaling import targets
 from lab.autoscaling.clock import moment
-from lab.autoscaling.members import TERMINATING, Member, Spec, book
+from lab.autoscaling.members import TERMINATING, Member, Spec, book, own_spec
 from lab.calls import Caller
 from lab.dataplane import ec2
 from lab.manners.base import Call
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from moto.autoscaling.models import FakeAutoScalingGroup
+    from moto.ec2.models.instances import Instance
 
     from lab.autoscaling.groups import Orders
     from lab.manners.base import Answer
@@ -136,7 +137,25 @@ def adopt(group: FakeAutoScalingGroup, now: float) -> None:
             states[instance.id] = instance
     group.instance_states = [one for one in group.instance_states if isinstance(one, Member)]
     for instance in states.values():
-        group.instance_states.append(Member(instance, group, None, cause="", now=now))
+        spec = _launched_from(instance)
+        group.instance_states.append(Member(instance, group, spec, cause=_cause(group, spec), now=now))
+
+
+def _launched_from(instance: Instance) -> Spec | None:
+    """The version that EC2 has noted on an instance; None if it was launched without one, or the template is gone."""
+    tags = {tag["key"]: tag["value"] for tag in instance.get_tags()}
+    template = ec2().launch_templates.get(tags.get("aws:ec2launchtemplate:id", ""))
+    if template is None:
+        return None
+    return Spec(template.id, template.name, int(tags["aws:ec2launchtemplate:version"]))
+
+
+def _cause(group: FakeAutoScalingGroup, spec: Spec | None) -> str:
+    """The refresh on its way, if that launches such machines."""
+    refresh = book(group).active
+    if refresh is None or spec is None:
+        return ""
+    return refresh.cause if spec == (refresh.desired if refresh.forward else own_spec(group)) else ""
 
 
 def _asked(plane: Plane, action: str, fields: dict[str, str]) -> tuple[str, bytes]:
@@ -171,7 +190,7 @@ def _of_configuration(found: Any) -> dict[str, str]:
         fields["KeyName"] = found.key_name
     if found.user_data:
         data = found.user_data
-        fields["UserData"] = data if isinstance(data, str) else data.as_str()
+        fields["UserData"] = data if isinstance(data, str) else data.as_bytes().decode()
     return fields
 
 

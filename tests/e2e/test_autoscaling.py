@@ -12,6 +12,7 @@ import pytest
 
 from lab import environment, manners, settings
 from lab.settings import LabSettings
+from tests.e2e.conftest import lab_command
 
 GROUP = "web"
 WITHIN_SECONDS = 60
@@ -21,7 +22,14 @@ SCRIPT = """#!/bin/sh
 mkdir -p /srv/web
 echo {version} > /srv/web/version
 echo ok > /srv/web/healthz
-systemd-run --unit=web python3 -m http.server 80 --directory /srv/web
+cat > /etc/systemd/system/web.service <<END
+[Service]
+ExecStart=/usr/bin/python3 -m http.server 80 --directory /srv/web
+[Install]
+WantedBy=multi-user.target
+END
+systemctl daemon-reload
+systemctl enable --now web
 {then}
 """
 DIES = "rm /srv/web/healthz"
@@ -79,6 +87,12 @@ class Account:
 
     def advance(self, seconds: float) -> None:
         self._of_lab("time", {"advance": seconds})
+
+    def restart(self) -> None:
+        """Stop the lab with its machines, and start it again."""
+        for command in ("down", "up"):
+            done = lab_command(command, name=self.lab.name)
+            assert done.returncode == 0, done.stderr
 
     def set_manners(self, *names: str) -> None:
         self._of_lab("manners", {"names": names})
@@ -142,8 +156,13 @@ def test_a_group_boots_is_refreshed_and_returns_from_a_version_that_fails(accoun
     until(lambda: account.states() == ["healthy", "healthy"], account.group)
     assert account.said() == ["one", "one"]
 
-    account.start(account.version("two"), MinHealthyPercentage=100, MaxHealthyPercentage=200)
-    until(lambda: account.refresh()["Status"] == "Successful", account.refresh)
+    account.start(account.version("two"), MinHealthyPercentage=100, MaxHealthyPercentage=200, BakeTime=HOUR)
+    until(lambda: account.refresh()["Status"] == "Baking", account.refresh)
+    account.restart()
+    until(lambda: account.states() == ["healthy", "healthy"], account.group)
+    assert (account.refresh()["Status"], account.group()["LaunchTemplate"]["Version"]) == ("Baking", "1")
+    account.advance(HOUR)
+    assert account.refresh()["Status"] == "Successful"
     assert account.said() == ["two", "two"]
     assert account.group()["LaunchTemplate"]["Version"] == "2"
 

@@ -107,6 +107,8 @@ def test_nobody_is_refused_to_ask_who_they_are(restricted: Any) -> None:
     assert restricted("sts").get_caller_identity()["Account"] == settings.ACCOUNT_ID
     with pytest.raises(ClientError, match="AccessDenied"):
         restricted("autoscaling").describe_auto_scaling_groups()
+    with pytest.raises(ClientError, match="cloudwatch:DescribeAlarms"):
+        restricted("cloudwatch").describe_alarms()
 
 
 def test_who_has_no_policy_may_do_everything(ec2: Any, restricted: Any) -> None:

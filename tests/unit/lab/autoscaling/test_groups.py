@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
+from moto.autoscaling.models import autoscaling_backends
 
-from tests.unit.lab.paper import PaperMachine
+from lab import settings
+from tests.unit.lab.paper import PaperMachine, run, source
 from tests.unit.lab.scaling import GROUP, Account
 
 
@@ -77,3 +80,61 @@ def test_moto_settings_that_the_lab_adds_are_answered(account: Account) -> None:
     group = account.group()
     assert (group["DefaultInstanceWarmup"], group["HealthCheckGracePeriod"]) == (30, 0)
     assert group["InstanceMaintenancePolicy"] == policy
+
+
+def test_a_group_of_a_launch_configuration_boots_as_well(account: Account) -> None:
+    account.scaling.create_launch_configuration(
+        LaunchConfigurationName="old", ImageId=source(account.ec2), InstanceType="t3.micro", UserData="old"
+    )
+    account.scaling.create_auto_scaling_group(
+        AutoScalingGroupName=GROUP, LaunchConfigurationName="old", MinSize=1, MaxSize=1,
+        AvailabilityZones=["eu-west-1a"],
+    )  # fmt: skip
+    account.advance(0)
+    [machine] = PaperMachine.all.values()
+    assert machine.running
+    assert machine.seeds[0].user_data == b"old"
+
+
+def test_a_machine_that_is_attached_by_hand_counts(account: Account) -> None:
+    account.create(1)
+    instance_id, _ = run(account.ec2)
+    account.scaling.attach_instances(AutoScalingGroupName=GROUP, InstanceIds=[instance_id])
+    account.advance(1)
+    group = account.group()
+    assert group["DesiredCapacity"] == 2
+    assert {one["LifecycleState"] for one in group["Instances"]} == {"InService"}
+    assert instance_id in {one["InstanceId"] for one in group["Instances"]}
+    assert len(running()) == 2
+
+
+def test_what_is_suspended_is_not_done(account: Account) -> None:
+    account.create(2)
+    lost, _ = account.members()
+    account.scaling.suspend_processes(AutoScalingGroupName=GROUP, ScalingProcesses=["Launch"])
+    account.ec2.terminate_instances(InstanceIds=[lost])
+    account.advance(60)
+    assert len(account.members()) == 1
+    account.scaling.resume_processes(AutoScalingGroupName=GROUP)
+    account.advance(1)
+    assert len(account.members()) == 2
+
+
+def test_the_lab_knows_who_called_what_of_the_services_beside_ec2(account: Account) -> None:
+    account.alarm("a", "OK")
+    account.watch.describe_alarms(AlarmNames=["a"])
+    account.balancing.describe_target_groups()
+    calls = httpx.get(f"{account.ec2.meta.endpoint_url}/lab-api/calls").json()
+    found = {(one["service"], one["action"]) for one in calls}
+    assert {("monitoring", "DescribeAlarms"), ("elasticloadbalancing", "DescribeTargetGroups")} <= found
+
+
+def test_a_lab_that_was_killed_before_it_wrote_a_launch_down_takes_the_machine_up(account: Account) -> None:
+    account.create(1)
+    [group] = autoscaling_backends[settings.ACCOUNT_ID][settings.REGION].autoscaling_groups.values()
+    members = account.members()
+    group.instance_states = []
+    assert account.members() == {}
+    account.advance(1)
+    assert account.members() == members
+    assert len(running()) == 1
