@@ -9,6 +9,7 @@ from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
 
 from lab import settings as lab_settings
 from lab.autoscaling import gaps, rolling
@@ -127,11 +128,16 @@ def _desired(self: AutoScalingResponse, asked: dict[str, Any] | None) -> Spec | 
     if not given:
         raise ValidationError("The lab knows only a DesiredConfiguration with a LaunchTemplate.")
     ec2 = self.autoscaling_backend.ec2_backend
-    if given.get("LaunchTemplateId"):
-        template = ec2.get_launch_template(given["LaunchTemplateId"])
-    else:
-        template = ec2.get_launch_template_by_name(given.get("LaunchTemplateName") or "")
-    version = template.get_version(given.get("Version") or "$Default")
+    try:
+        if given.get("LaunchTemplateId"):
+            template = ec2.get_launch_template(given["LaunchTemplateId"])
+        else:
+            template = ec2.get_launch_template_by_name(given.get("LaunchTemplateName") or "")
+        version = template.get_version(given.get("Version") or "$Default")
+    except EC2ClientError as error:
+        raise ValidationError(
+            f"You must use a valid fully-formed launch template. {error.message}"
+        ) from error
     return Spec(template.id, template.name, version.number)
 
 

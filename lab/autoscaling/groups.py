@@ -85,9 +85,14 @@ def _allowed(found: Orders, group: FakeAutoScalingGroup, kept: Book, now: float)
     """
     if health.is_suspended(group, "Terminate"):
         found.end = []
-    if now < kept.retry_at or health.is_suspended(group, "Launch"):
-        found.launch = 0
     refresh = kept.active
+    if found.launch and now < kept.retry_at:
+        found.launch = 0
+        if refresh:
+            failed = next(one for one in kept.activities if one["StatusCode"] == "Failed")
+            refresh.reason = f"Waiting for remaining instances to be available. {failed['StatusMessage']}"
+    if health.is_suspended(group, "Launch"):
+        found.launch = 0
     forward = refresh is not None and refresh.forward
     found.spec = (refresh.desired if refresh and forward else None) or own_spec(group)
     found.cause = refresh.cause if refresh and (forward or refresh.rollback) else ""

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from lab import environment
 from tests.unit.lab.scaling import GROUP, Account
 
 HOUR = 3600
@@ -289,3 +291,32 @@ def test_a_protected_machine_lets_it_wait_for_an_hour_and_fail(pair: Account) ->
     pair.advance(120)
     assert pair.refresh()["Status"] == "Failed"
     assert first in pair.members()
+
+
+def test_a_version_that_is_not_there_is_refused(pair: Account) -> None:
+    with pytest.raises(ClientError, match=r"\(ValidationError\).*fully-formed launch template"):
+        pair.start("9")
+
+
+def test_a_group_without_machines_has_the_version_at_once(account: Account) -> None:
+    account.version()
+    account.create(0)
+    account.start()
+    account.advance(1)
+    assert (account.refresh()["Status"], account.refresh()["PercentageComplete"]) == ("Successful", 100)
+    assert account.group()["LaunchTemplate"]["Version"] == "2"
+
+
+def test_without_room_for_a_launch_it_waits_says_so_and_goes_on(pair: Account) -> None:
+    rule = {"action": "RunInstances", "kind": "no-capacity", "times": 9, "key": environment.AUTO_SCALING}
+    faults = f"{pair.ec2.meta.endpoint_url}/lab-api/faults"
+    httpx.put(faults, json=[rule]).raise_for_status()
+    pair.start(InstanceWarmup=0)
+    pair.advance(40)
+    assert versions(pair) == ["1"]
+    assert pair.refresh()["Status"] == "InProgress"
+    assert "sufficient capacity" in pair.refresh()["StatusReason"]
+    httpx.put(faults, json=[]).raise_for_status()
+    pair.advance(60)
+    assert pair.refresh()["Status"] == "Successful"
+    assert versions(pair) == ["2", "2"]
