@@ -34,7 +34,7 @@ log = logging.getLogger("lab")
 READ_ONLY = re.compile(r"^(Describe|Get|List|Head)")
 MOTO_INTERNAL = "/moto-api"
 LAB_API = "/lab-api/"
-"""The lab's own calls: who called what, who may, and faults on demand. No part of AWS; only tests use them."""
+"""The lab's own calls: who called what, who may, faults on demand, the time of groups. No part of AWS; for tests."""
 
 JSON = [("Content-Type", "application/json")]
 

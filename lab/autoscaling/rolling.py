@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from lab.autoscaling.refreshes import Refresh
 
 PATIENCE = 3600
-"""Seconds without a replacement until it fails: "Amazon EC2 Auto Scaling keeps retrying for one hour ... If the problem
-persists after an hour, the operation fails" (user guide, instance refresh, limitations; quoted in guardian's
-cdk-autoscaling-instance-refresh). The lab adds the warm-up, in which nothing can be replaced."""
+"""Seconds without a replacement until it fails: "When an instance refresh is unable to continue making replacements
+because it is waiting to replace instances on standby or protected from scale in, or the new instances do not pass their
+health checks, Amazon EC2 Auto Scaling keeps retrying for an hour ... If the problem persists after an hour, the
+operation fails" (user guide, "How an instance refresh works", limitations). The lab adds the warm-up, in which nothing
+can be replaced."""
 
 
 @dataclass

@@ -49,10 +49,10 @@ def groups_of(group: FakeAutoScalingGroup) -> Iterator[FakeTargetGroup]:
 
 
 def register(group: FakeAutoScalingGroup, members: Sequence[Member]) -> None:
-    """Register members that are in service, and no others."""
+    """Register members that are in service and run; no others can be (API reference, RegisterTargets)."""
     for target_group in groups_of(group):
         for member in members:
-            if member.instance_id not in target_group.targets:
+            if member.instance.state == "running" and member.instance_id not in target_group.targets:
                 target_group.register([{"Id": member.instance_id}])
 
 

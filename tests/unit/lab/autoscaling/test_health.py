@@ -176,3 +176,19 @@ def test_a_detached_machine_leaves_group_and_target_group_and_stays(account: Acc
     assert list(account.members()) == [kept]
     assert account.health(target_group) == [{"State": "healthy"}]
     assert PaperMachine.all[gone].running
+
+
+def test_a_target_group_that_is_attached_while_a_machine_is_stopped_gets_the_others(account: Account) -> None:
+    account.create(2)
+    account.scaling.suspend_processes(AutoScalingGroupName=GROUP, ScalingProcesses=["ReplaceUnhealthy"])
+    stopped, runs = account.members()
+    account.ec2.stop_instances(InstanceIds=[stopped])
+    target_group = account.target_group()
+    account.scaling.attach_load_balancer_target_groups(
+        AutoScalingGroupName=GROUP, TargetGroupARNs=[target_group]
+    )
+    account.advance(1)
+    [found] = account.balancing.describe_target_health(TargetGroupArn=target_group)[
+        "TargetHealthDescriptions"
+    ]
+    assert found["Target"]["Id"] == runs
