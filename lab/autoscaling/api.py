@@ -24,6 +24,7 @@ from lab.autoscaling.refreshes import (
     Preferences,
     Refresh,
 )
+from lab.moto_gaps import BY_PARAMETER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 ALARMS = 10
 LONGEST = 172_800
-PARAMETER = "resolve:ssm:"
 
 
 class InstanceRefreshInProgressError(AutoscalingClientError):
@@ -205,7 +205,8 @@ def _can_return(group: FakeAutoScalingGroup, desired: Spec | None) -> bool:
     """Whether a rollback is possible (API reference, RollbackInstanceRefresh)."""
     if desired is None or group.ec2_launch_template is None or not is_numbered(group):
         return False
-    return not str(group.image_id or "").startswith(PARAMETER)
+    version = group.ec2_launch_template.get_version(group.launch_template_version)
+    return not str(version.data.get("ImageId", "")).startswith(BY_PARAMETER)
 
 
 def _describe(self: AutoScalingResponse) -> ActionResult:
