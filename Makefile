@@ -50,7 +50,7 @@ e2e: setup ## Only the end-to-end tests
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@python -m pytest $(WORKERS) tests/e2e
 
-sweep: setup ## Strike each call of a promotion with each fault, kill it there, race it, and delay it (needs root; 40 min)
+sweep: setup ## Strike each call of a promotion with each fault, kill it there, race it, and delay it (needs root; 50 min)
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@GOLDEN_IMAGE_SEEDS=50 GOLDEN_IMAGE_SWEEP=all GOLDEN_IMAGE_RACES=50 python -m pytest -p tests.e2e.tally \
 	  --numprocesses 3 --dist load --maxschedchunk 1 \

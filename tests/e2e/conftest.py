@@ -59,11 +59,7 @@ def _turn(item: pytest.Item) -> int:
 
 
 MANNERS = manners.NAMES
-"""AWS's manners that the lab has in all files but those of `WITHOUT_MANNERS`."""
-
-WITHOUT_MANNERS = frozenset({"api_faults", "pipelines", "races", "retire", "sweep", "takeovers"})
-"""Files that count images or calls, or look right after another's write, and have not passed with all manners yet: a
-throttled call that is made again shifts the numbers of those after it, and a list may have an image that is gone."""
+"""AWS's manners, which the lab has in every file."""
 
 POLL = {"AWS_POLL_DELAY_SECONDS": "1"}
 """Packer looks each second at what is pending, instead of each fifteen (amazon plugin, "Resource waiters")."""
@@ -124,10 +120,6 @@ class Bench(Workbench):
         """Name of the file whose test runs, without ``test_``."""
         return Path(os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]).stem.removeprefix("test_")
 
-    def own_manners(self) -> tuple[str, ...]:
-        """Those that the lab has in the file."""
-        return () if self.file in WITHOUT_MANNERS else MANNERS
-
     def set_version(self, version: str) -> None:
         file = self.file
         own = version.startswith(f"{MAJORS.get(file)}.")
@@ -139,13 +131,13 @@ class Bench(Workbench):
 
 @pytest.fixture(scope="module")
 def bench(lab: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A working copy with stacks of its own, which are removed in the end; the lab has the manners of the file.
+    """A working copy with stacks of its own, which are removed in the end; the lab has all manners.
 
     The account is everybody's, and an image that is there is adopted: a version that a file bakes is its own
     (`MAJORS`).
     """
     bench = make_bench(lab, tmp_path_factory.mktemp("work"))
-    bench.set_manners(*bench.own_manners())
+    bench.set_manners(*MANNERS)
     yield bench
     bench.set_manners()
     remove_stacks(bench)

@@ -69,7 +69,8 @@ class Mover:
             yield Moving(self.bench, process)
 
     def unchanged(self) -> bool:
-        """Whether a preview says that there is nothing to do."""
+        """Whether a preview says that there is nothing to do, once it can see all that has been written."""
+        self.bench.await_reads()
         return self.bench.preview(self.stack, "--expect-no-changes").status == 0
 
     def adopt(self, words: str) -> Run:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from lab.workbench import Workbench
-from tests.e2e.conftest import Bench
+from tests.e2e.conftest import MANNERS, Bench
 
 CLEAN_SECONDS = 300
 
@@ -145,7 +145,7 @@ def test_one_interrupted_while_its_image_is_pending_leaves_nothing_that_is_adopt
     while any(of_a_bake(bench).values()) or images_of(bench, BakeId=tags["BakeId"]):
         assert time.monotonic() - sent < CLEAN_SECONDS
         time.sleep(0.5)
-    bench.set_manners(*bench.own_manners())
+    bench.set_manners(*MANNERS)
     up = bench.up("dev")
     assert up.status == 0
     assert "adopting" not in up.output
