@@ -56,7 +56,7 @@ def check(account: Account, stack: Stack) -> Iterator[Finding]:
     """Every action that the work with a stack needs."""
     needed, given = needed_actions(stack.policy), calls(stack)
     if stack.policy == "bake":
-        # Without an image or a subnet a launch cannot be tried; their own checks report that.
+        # Without an image a launch cannot be tried; its own check reports that.
         with contextlib.suppress(PipelineError):
             given["ec2:RunInstances"] = launch(account, stack)
     answers = {action: attempt(account, action, given.get(action)) for action in needed}
@@ -93,12 +93,15 @@ def judge(
 
 
 def launch(account: Account, stack: Stack) -> dict[str, Any]:
-    """The launch of a builder, as Packer makes it.
+    """The launch of a builder, as Packer makes it; in the default subnet if its own cannot be looked up.
 
     Raises:
         PipelineError: There is no source image, or AWS did not answer.
     """
-    subnet = account.machines.subnet(stack.variables.get("subnet_id"))
+    subnet = None
+    with contextlib.suppress(PipelineError):
+        # The check of the network reports it.
+        subnet = account.machines.subnet(stack.variables.get("subnet_id"))
     return {
         "ImageId": image.find(account, stack).id,
         "InstanceType": str(stack.variables["instance_type"]),

@@ -104,6 +104,7 @@ def test_a_policy_for_other_work_is_a_failure_and_nothing_is_left_unchecked(poli
     assert "not checked" not in {finding.seen for finding in findings}
     (found,) = [finding for finding in findings if finding.check == "permissions"]
     assert found.status is Status.FAIL
+    assert "ec2:RunInstances" in found.seen
     assert "iam/bake.json" in found.cure
 
 
