@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools import cache
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -70,6 +72,8 @@ def main(programs: Sequence[str]) -> int:
         **os.environ,
         "PATH": os.pathsep.join([*own, os.environ["PATH"]]),
         "CHECKPOINT_DISABLE": "1",
+        # Outside the checkout: a fresh clone need not check the types of all libraries again.
+        "MYPY_CACHE_DIR": str(cache.root() / "mypy"),
         "PACKER_PLUGIN_PATH": str((PROJECT / ".tools/packer-plugins").resolve()),
         # validate asks nothing of AWS.
         "PKR_VAR_skip_credential_validation": "true",

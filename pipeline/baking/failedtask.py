@@ -12,11 +12,19 @@ END = "Error executing Ansible"
 OUTPUT_LINES = 8
 """Lines of a command's output that are shown, its last ones."""
 
-_TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*)\] \**$")
+_TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?:\S*/)?(.*)\] \**$")
+"""Ansible names a role that is included by its folder; the name alone is enough."""
+
 _FAILED = re.compile(
     r"^(?:fatal|failed): \[([^\]]*)\](.*?): (?:FAILED|UNREACHABLE)! => (.*)$|^failed: \[([^\]]*)\](.*?) => (.*)$"
 )
 _OUTPUTS = ("stderr", "module_stderr", "stdout", "module_stdout")
+
+
+def begun_task(line: str) -> str | None:
+    """The name of the task that begins with a line without Packer's prefix; or None."""
+    begun = _TASK.match(line)
+    return begun[1] if begun else None
 
 
 def failed_task(text: str) -> str | None:
@@ -30,9 +38,9 @@ def failed_task(text: str) -> str | None:
     task, found = "", None
     for raw in text.splitlines():
         line = PREFIX.sub("", raw)
-        begun, failed = _TASK.match(line), _FAILED.match(line)
-        if begun:
-            task = begun[1]
+        begun, failed = begun_task(line), _FAILED.match(line)
+        if begun is not None:
+            task = begun
         elif failed:
             item, result = (failed[2], failed[3]) if failed[3] else (failed[5], failed[6])
             found = "\n".join([f"TASK [{task}]{item}", *_message(result)])

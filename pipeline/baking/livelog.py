@@ -16,7 +16,7 @@ from pipeline import gitleaks, log
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 WINDOW_SECONDS = 1.0
 """How late a line may be shown."""
@@ -116,11 +116,15 @@ class Live:
     Args:
         stream: Lines of text. It is read to its end whatever becomes of the lines.
         kept: Where all of it can be read.
+        pick: Takes lines without secrets, in their order, and returns those to show.
     """
 
-    def __init__(self, stream: IO[bytes], kept: str) -> None:
+    def __init__(
+        self, stream: IO[bytes], kept: str, pick: Callable[[Sequence[str]], Sequence[str]] = list
+    ) -> None:
         self._stream = stream
         self._kept = kept
+        self._pick = pick
         self._coming: queue.Queue[str | None] = queue.Queue(WAITING_LINES)
         self._waiting: list[str] = []
         self._ended = False
@@ -161,7 +165,7 @@ class Live:
 
     def _show(self) -> None:
         try:
-            lines = self._redactor.redacted(self._waiting)
+            lines = self._pick(self._redactor.redacted(self._waiting))
         except PipelineError as error:
             held = f"{len(self._waiting)} lines of Packer's are not shown"
             lines = [f"==> bake: {held}: they may hold secrets, and {error.what}; they are in {self._kept}"]

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pipeline import gitleaks, log
 from pipeline.baking import leftovers, supervisor, version
+from pipeline.baking.brief import Brief
 from pipeline.baking.diagnose import diagnose
 from pipeline.baking.failedtask import failed_task
 from pipeline.baking.livelog import Live, Redactor
@@ -80,7 +81,7 @@ def only_one(folder: Path) -> Generator[IO[str]]:
 
 
 def build(folder: Path, variables: Mapping[str, Any], lock: IO[str], *, limit_seconds: float) -> Artifact:
-    """Run `packer build`; its log goes to stderr, live and without secrets, and as it is to packer.log in `folder`.
+    """Run `packer build`; its steps go to stderr, live and without secrets, its whole log to packer.log in `folder`.
 
     Args:
         folder: The key's folder, whose lock is held.
@@ -104,6 +105,7 @@ def build(folder: Path, variables: Mapping[str, Any], lock: IO[str], *, limit_se
     output.unlink(missing_ok=True)
     _check(["packer", "init", str(TEMPLATE)], "the Packer plugins cannot be installed")
     run = (str(variables["region"]), str(variables["bake_id"]))
+    say(f"Packer's whole log: {output}")
     status = _supervised(
         ["packer", "build", "-color=false", f"-var-file={values}", str(TEMPLATE)],
         supervisor.Options(
@@ -151,7 +153,7 @@ def _supervised(argv: list[str], options: supervisor.Options, lock: IO[str]) -> 
     ) as process:
         assert process.stdin is not None  # asked for above
         assert process.stdout is not None
-        live = Live(process.stdout, options.log)
+        live = Live(process.stdout, options.log, Brief())
         try:
             while True:
                 try:
