@@ -25,12 +25,12 @@ from components.image_promotion import ImagePromotion
 from pipeline import visible
 from pipeline.aws.account import Account
 from pipeline.baking import leftovers, sourcescan
-from pipeline.channels import words
-from pipeline.channels.pointer import look
-from pipeline.channels.select import choose
-from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
 from pipeline.net import unexpected
+from pipeline.promote import preview_lines
+from pipeline.promote.pointer import look
+from pipeline.promote.select import choose
+from pipeline.promote.standing import Standing
 from pipeline.settings import load
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def program() -> None:
         sourcescan.refuse_in_config(Path.cwd())
         baked = baking.declare(stack, account)
         standing = stands()
-        for line in [*baking.notices(stack), *words.of_bake(standing)]:
+        for line in [*baking.notices(stack), *preview_lines.of_bake(standing)]:
             pulumi.log.warn(visible.lines(line))
         # Only an update may ask: a preview's permissions do not show machines.
         builders = [] if pulumi.runtime.is_dry_run() else account.machines.builders()
@@ -92,7 +92,7 @@ def program() -> None:
         refusal = standing.refusal(image_id, stack.stack_file)
         if refusal is not None:
             raise refusal
-        for line in words.about(choice, stack.request, standing, account, datetime.now(UTC)):
+        for line in preview_lines.about(choice, stack.request, standing, account, datetime.now(UTC)):
             pulumi.log.info(visible.lines(line))
         outputs.of_choice(choice)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pulumi_command.local import Command
 
-    from pipeline.channels.standing import Standing
+    from pipeline.promote.standing import Standing
 
 
 class ImagePromotion(pulumi.ComponentResource):
@@ -29,7 +29,7 @@ class ImagePromotion(pulumi.ComponentResource):
     given the image since, once a refresh has put that one into the state; so the tag stays on delete, and its value
     is not ours to reset.
     The steps run again whenever the pointer does not stand as this stack left it: their plan holds the word of the
-    label that is on its latest version, or else a new one (`pipeline.channels.standing`).
+    label that is on its latest version, or else a new one (`pipeline.promote.standing`).
     Destroying the component removes pointer and tag; the image stays.
     """
 

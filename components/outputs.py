@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from components.baking import Baked
     from components.fleet import Fleet
     from components.image_promotion import ImagePromotion
-    from pipeline.channels.select import Choice
+    from pipeline.promote.select import Choice
     from pipeline.settings.load import Settings
 
 README = Path("Pulumi.README.md")

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.channels.retire import Limits
 from pipeline.cli.options import PEOPLE, AsJson, Profile, Region, account_of, say
 from pipeline.errors import PipelineError
+from pipeline.operate.retire import Limits
 
 app = typer.Typer()
 
@@ -29,7 +29,7 @@ def about(
     as_json: AsJson = False,
 ) -> None:
     """Print a stack's image, since when it has it, the previous one, and how to roll back."""
-    from pipeline.channels import about as command  # the steps do not pay for it
+    from pipeline.operate import about as command  # the steps do not pay for it
 
     outputs = command.outputs(stack)
     text = command.render(outputs)
@@ -52,7 +52,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Show the history of a stack's channel, and pin the previous good image in the stack file."""
-    from pipeline.channels import rollback as command  # the steps do not pay for it
+    from pipeline.operate import rollback as command  # the steps do not pay for it
 
     outcome = command.run(
         stack=stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), image_id=image
@@ -80,8 +80,8 @@ def adopt(
     as_json: AsJson = False,
 ) -> None:
     """Let a stack replace the image that somebody else put into its channel."""
-    from pipeline.channels import adopt as command  # the steps do not pay for it
-    from pipeline.channels.standing import describe
+    from pipeline.operate import adopt as command  # the steps do not pay for it
+    from pipeline.promote.standing import describe
 
     found = command.run(stack=stack, config_file=config_file or Path(f"Pulumi.{stack}.yaml"), version=version)
     if as_json:
@@ -101,7 +101,7 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Forbid an image to every channel from now on."""
-    from pipeline.channels import revoke as command
+    from pipeline.operate import revoke as command
 
     descendants = command.revoke(account_of(region, profile), image, reason)
     if as_json:
@@ -122,7 +122,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Withdraw the revocation of an image."""
-    from pipeline.channels import revoke as command
+    from pipeline.operate import revoke as command
 
     said = command.restore(account_of(region, profile), image)
     if as_json:
@@ -164,8 +164,8 @@ def retire(
     """List the images that are no longer needed, with the reason to keep each other one; remove them."""
     from datetime import UTC, datetime, timedelta
 
-    from pipeline.channels import retire as command
-    from pipeline.channels import retire_report as report
+    from pipeline.operate import retire as command
+    from pipeline.operate import retire_report as report
 
     account = account_of(region, profile)
     limits = command.Limits(history=history, age=timedelta(days=days), settled=timedelta(days=settled_days))

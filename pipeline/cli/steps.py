@@ -62,22 +62,22 @@ def validate() -> None:
 @app.command(rich_help_panel=STEPS)
 def claim() -> None:
     """Check that a channel is as its stack left it, before its pointer moves."""
-    _step("channels.claim")
+    _step("promote.claim")
 
 
 @app.command(rich_help_panel=STEPS)
 def held() -> None:
     """Wait until a channel's pointer holds the image that was written."""
-    _step("channels.held")
+    _step("promote.held")
 
 
 @app.command(rich_help_panel=STEPS)
 def settle() -> None:
     """Set the channel tags of a role's images to what its pointers hold."""
-    _step("channels.settle")
+    _step("promote.settle")
 
 
 @app.command(rich_help_panel=STEPS)
 def leave() -> None:
     """Remove a channel's tags, as its pointer is deleted."""
-    _step("channels.settle", "leave")
+    _step("promote.settle", "leave")

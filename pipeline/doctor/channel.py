@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.channels.standing import Standing, describe
 from pipeline.doctor.findings import Subject
 from pipeline.model import pointer_name
+from pipeline.promote.standing import Standing, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.images import tags_of
-from pipeline.channels.words import age
 from pipeline.doctor.findings import Subject
 from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_MANAGED_BY
+from pipeline.promote.preview_lines import age
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline import visible
-from pipeline.channels import history
 from pipeline.errors import PipelineError
+from pipeline.promote import history
 from pipeline.review.preview import SAME, UNKNOWN, plan_in
 
 if TYPE_CHECKING:

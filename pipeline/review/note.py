@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import markdown, visible
-from pipeline.review import words
+from pipeline.review import phrases
 from pipeline.review.preview import UNKNOWN
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def _stack(facts: Facts, now: datetime, detail: Detail) -> dict[str, Any]:
         )
     return {
         "stack": markdown.plain(preview.stack),
-        "headline": words.headline(facts, now),
+        "headline": phrases.headline(facts, now),
         "errors": _fence("\n\n".join(preview.errors), "text") if preview.errors else "",
         "images": [] if preview.errors else _images(facts, now),
-        "bake": words.bake(facts, now, most=detail.reasons),
+        "bake": phrases.bake(facts, now, most=detail.reasons),
         "lines": [] if preview.errors else _lines(facts, now),
         "count": _count(changed),
         "table": [_row(change) for change in changed[: detail.rows]],
@@ -126,10 +126,10 @@ def _images(facts: Facts, now: datetime) -> list[list[str]]:
 
 def _image_row(image_id: str, image: Image | None, now: datetime) -> list[str]:
     if image is None:
-        return [markdown.code(image_id), "", "", words.state(None)]
+        return [markdown.code(image_id), "", "", phrases.state(None)]
     name = f"{markdown.code(image_id)} {markdown.plain(image.name)}"
-    commit = words.commit(image)
-    return [name, words.built(image, now), markdown.code(commit) if commit else "", words.state(image)]
+    commit = phrases.commit(image)
+    return [name, phrases.built(image, now), markdown.code(commit) if commit else "", phrases.state(image)]
 
 
 def _lines(facts: Facts, now: datetime) -> list[str]:
@@ -138,11 +138,11 @@ def _lines(facts: Facts, now: datetime) -> list[str]:
         lines.append(f"Pinned by {markdown.code('golden-image:image')}.")
     # That the channel moves, and from where to where, the headline shows already.
     moves = f"channel {facts.channel}: "
-    lines += [words.sentence(text) for text in facts.preview.said if not text.startswith(moves)]
+    lines += [phrases.sentence(text) for text in facts.preview.said if not text.startswith(moves)]
     if facts.unasked is not None:
         lines.append(f"Image details are unavailable: {markdown.plain(facts.unasked)}.")
     elif facts.channel:
-        lines.append(words.rollback(facts, now))
+        lines.append(phrases.rollback(facts, now))
     return lines
 
 

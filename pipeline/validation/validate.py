@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline import plans
 from pipeline.aws.account import Account
 from pipeline.aws.patience import LONG
-from pipeline.channels import settle
 from pipeline.errors import PipelineError
+from pipeline.promote import settle
 from pipeline.validation import causes as causes_module
 from pipeline.validation import completeness, redaction, report, results, show
 from pipeline.validation.access import Access

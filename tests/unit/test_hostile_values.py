@@ -15,12 +15,12 @@ from pydantic.fields import FieldInfo
 from components.baking import variables_of
 from components.image_validation import user_data
 from pipeline.baking.variables import template_variables
-from pipeline.channels import refusals
 from pipeline.cli import options
 from pipeline.doctor import show
 from pipeline.doctor.findings import Report, Subject
 from pipeline.errors import PipelineError
 from pipeline.model import Image
+from pipeline.promote import refusals
 from pipeline.settings import load, provider, schema
 from pipeline.settings.request import Request
 from pipeline.settings.role import Role

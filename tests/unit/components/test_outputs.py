@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components import outputs
-from pipeline.channels.select import Choice
+from pipeline.promote.select import Choice
 from tests.unit.pipeline.making import EVIDENCE, GOOD, image
 from tools.checks import PROJECT
 

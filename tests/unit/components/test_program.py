@@ -17,8 +17,8 @@ from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
 from components.image_validation import ClonePlace, CloneShape, ImageValidation, evidence, user_data
 from pipeline.baking.bakekey import Ingredients
-from pipeline.channels.standing import Standing, label
 from pipeline.model import pointer_description
+from pipeline.promote.standing import Standing, label
 from tests.unit.pipeline.making import standing, version
 
 IMAGE = "ami-0123456789abcdef0"

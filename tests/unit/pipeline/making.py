@@ -9,8 +9,8 @@ from pipeline.aws.account import Account
 from pipeline.aws.channels import Channels
 from pipeline.aws.clients import Session
 from pipeline.aws.images import Images
-from pipeline.channels.standing import Standing
 from pipeline.model import Image, PointerVersion
+from pipeline.promote.standing import Standing
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from pipeline import record
 from pipeline.aws.account import Account
-from pipeline.channels import history, retire, rollback
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError
 from pipeline.model import PointerVersion
+from pipeline.operate import retire, rollback
+from pipeline.promote import history
 
 REGION = "eu-west-1"
 POINTER = "/golden-image/web/prod"

@@ -11,10 +11,10 @@ from moto.ec2.models import ec2_backends
 
 from pipeline.aws.account import Account
 from pipeline.aws.patience import Patience
-from pipeline.channels import words
-from pipeline.channels.select import choose
-from pipeline.channels.standing import Standing
 from pipeline.errors import PipelineError
+from pipeline.promote import preview_lines
+from pipeline.promote.select import choose
+from pipeline.promote.standing import Standing
 from pipeline.settings.request import Request
 
 REGION = "eu-west-1"
@@ -70,7 +70,7 @@ def test_a_preview_asks_as_much_however_many_images_there_are(
     choice = choose(REQUEST, account)
     record = account.channels.history("web", "prod")
     standing = Standing(stack="prod", role="web", channel="prod", record=record)
-    words.about(choice, REQUEST, standing, account, datetime.now(UTC))
+    preview_lines.about(choice, REQUEST, standing, account, datetime.now(UTC))
     assert calls == ["GetParameter", "DescribeImages", "GetParameterHistory"]
 
 

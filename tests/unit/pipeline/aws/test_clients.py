@@ -241,7 +241,7 @@ def test_a_step_ends_in_one_error(
     stub: Endpoint, bad: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stub.answers = [bad]
-    monkeypatch.setattr("pipeline.channels.promotion.LONG", ONCE)
+    monkeypatch.setattr("pipeline.promote.promotion.LONG", ONCE)
     plan = {"region": REGION, "role": "web", "channel": "prod", "imageId": IMAGE, "label": "0a1b2c3d"}
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(plan)))
     monkeypatch.setattr(sys, "argv", ["pipeline", "claim"])

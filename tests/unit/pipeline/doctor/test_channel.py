@@ -3,10 +3,10 @@
 import boto3
 import pytest
 
-from pipeline.channels.standing import label
 from pipeline.doctor import channel
 from pipeline.doctor.account import Account
 from pipeline.doctor.findings import Finding
+from pipeline.promote.standing import label
 from tests.unit.pipeline.doctor.making import PROD, REGION
 
 NAME = "/golden-image/web/prod"

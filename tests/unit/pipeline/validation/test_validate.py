@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.channels import settle
 from pipeline.errors import PipelineError
+from pipeline.promote import settle
 from pipeline.validation import accounts, checkrun, floor, imagescan, keygen, report, show, validate
 from pipeline.validation.access import Access
 from pipeline.validation.clones import Clone, Clones

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.channels.history import Entry, previous_good
 from pipeline.model import PointerVersion
+from pipeline.promote.history import Entry, previous_good
 from tests.unit.pipeline.making import EVIDENCE, image
 
 WHEN = datetime(2026, 2, 1, tzinfo=UTC)

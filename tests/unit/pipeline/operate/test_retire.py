@@ -14,10 +14,10 @@ from moto.ec2.models import ec2_backends
 from typer.testing import CliRunner
 
 from pipeline.aws.account import Account
-from pipeline.channels import retire
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError
 from pipeline.model import Image, PointerVersion, Snapshot
+from pipeline.operate import retire
 from tests.unit.pipeline import making
 
 REGION = "eu-west-1"

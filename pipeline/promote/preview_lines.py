@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.channels.standing import describe
+from pipeline.promote.standing import describe
 
 if TYPE_CHECKING:
     from pipeline.aws.account import Account
-    from pipeline.channels.select import Choice
-    from pipeline.channels.standing import Standing
     from pipeline.model import Image
+    from pipeline.promote.select import Choice
+    from pipeline.promote.standing import Standing
     from pipeline.settings.request import Request
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.channels import retire_report
-from pipeline.channels.retire import Plan, Removal
+from pipeline.operate import retire_report
+from pipeline.operate.retire import Plan, Removal
 from tests.unit.pipeline.making import image
 
 OLD = [image(f"ami-{number}", name=f"web-{number}") for number in range(1, 6)]

@@ -5,8 +5,8 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from pipeline.channels import about
 from pipeline.errors import PipelineError
+from pipeline.operate import about
 from tools.checks import PROJECT
 
 

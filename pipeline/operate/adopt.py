@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.aws.account import Account
-from pipeline.channels.pointer import Pointer, look
-from pipeline.channels.standing import ACKNOWLEDGED, Standing, describe, label
 from pipeline.errors import PipelineError
+from pipeline.promote.pointer import Pointer, look
+from pipeline.promote.standing import ACKNOWLEDGED, Standing, describe, label
 from pipeline.settings import load
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from moto.ec2.models import ec2_backends
 
 from pipeline.aws.account import Account
 from pipeline.aws.images import Images
-from pipeline.channels import revoke
 from pipeline.errors import PipelineError
+from pipeline.operate import revoke
 
 REGION = "eu-west-1"
 

@@ -8,11 +8,11 @@ import pytest
 
 from pipeline import plans
 from pipeline.aws.account import Account
-from pipeline.channels import held, pointer
-from pipeline.channels.promotion import Promotion
-from pipeline.channels.standing import Standing, label
 from pipeline.errors import PipelineError
-from tests.unit.pipeline.channels.making import REGION, Aws, plan
+from pipeline.promote import held, pointer
+from pipeline.promote.promotion import Promotion
+from pipeline.promote.standing import Standing, label
+from tests.unit.pipeline.promote.making import REGION, Aws, plan
 
 MINE, YS = label("prod", "4e5f6a7b"), label("dev", "8c9d0e1f")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline.channels.retire import Plan, Removal
+    from pipeline.operate.retire import Plan, Removal
 
 NAMED = 3
 """A reason with no more images than these names them."""

@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pipeline import plans
-from pipeline.channels.promotion import Promotion
-from pipeline.channels.standing import Seen, Standing, describe, label
 from pipeline.errors import PipelineError
+from pipeline.promote.promotion import Promotion
+from pipeline.promote.standing import Seen, Standing, describe, label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.channels.select import choose
 from pipeline.errors import PipelineError
 from pipeline.model import Image
+from pipeline.promote.select import choose
 from pipeline.settings.request import Request
 from tests.unit.pipeline.making import GOOD as IMAGE
 from tests.unit.pipeline.making import Known

@@ -12,17 +12,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline import plans
-from pipeline.channels.pointer import look
-from pipeline.channels.promotion import Promotion
-from pipeline.channels.standing import describe
 from pipeline.errors import PipelineError
 from pipeline.model import Held
+from pipeline.promote.pointer import look
+from pipeline.promote.promotion import Promotion
+from pipeline.promote.standing import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.aws.account import Account
-    from pipeline.channels.standing import Standing
+    from pipeline.promote.standing import Standing
 
 
 def run(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import net
-from pipeline.channels import rollback
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError
+from pipeline.operate import rollback
 
 REGION = "eu-west-1"
 TEXT = (

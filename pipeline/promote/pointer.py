@@ -1,12 +1,12 @@
-"""A channel's pointer in SSM: read, and labelled. What it means is `pipeline.channels.standing`'s."""
+"""A channel's pointer in SSM: read, and labelled. What it means is `pipeline.promote.standing`'s."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from pipeline.channels.standing import LABELS, Standing, label
 from pipeline.model import pointer_name
+from pipeline.promote.standing import LABELS, Standing, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable

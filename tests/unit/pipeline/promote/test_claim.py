@@ -9,11 +9,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pipeline.aws.account import Account
-from pipeline.channels import adopt, claim, pointer
-from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
+from pipeline.operate import adopt
+from pipeline.promote import claim, pointer
+from pipeline.promote.standing import label
 from pipeline.record import KEPT_VERSIONS
-from tests.unit.pipeline.channels.making import REGION, Aws, plan
+from tests.unit.pipeline.promote.making import REGION, Aws, plan
 
 MINE = label("prod", "0a1b2c3d")
 YS = label("dev", "8c9d0e1f")

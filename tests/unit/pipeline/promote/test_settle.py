@@ -10,13 +10,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pipeline.aws.account import Account
-from pipeline.channels import pointer, settle
-from pipeline.channels.promotion import Promotion
-from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
 from pipeline.model import Held, pointer_description, pointer_source
-from tests.unit.pipeline.channels import making
-from tests.unit.pipeline.channels.making import REGION, Aws
+from pipeline.promote import pointer, settle
+from pipeline.promote.promotion import Promotion
+from pipeline.promote.standing import label
+from tests.unit.pipeline.promote import making
+from tests.unit.pipeline.promote.making import REGION, Aws
 
 
 def held(channel: str, image_id: str, source: str | None, minute: int = 0) -> Held:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.channels import refusals
+from pipeline.promote import refusals
 from pipeline.settings import role
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def choose(request: Request, account: Account) -> Choice:
     Costs one read for a pin and two for a channel, however many images there are.
 
     Raises:
-        PipelineError: There is none, or it may not be promoted (`pipeline.channels.refusals`).
+        PipelineError: There is none, or it may not be promoted (`pipeline.promote.refusals`).
     """
     image_id, origin = request.pin, "pin"
     if image_id is None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.channels.standing import Seen, Standing, label
 from pipeline.model import PointerVersion
+from pipeline.promote.standing import Seen, Standing, label
 from pipeline.record import KEPT_VERSIONS
 from tests.unit.pipeline.making import NOON, standing, version
 

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from pipeline import visible
 from pipeline.aws.account import Account
-from pipeline.channels import history
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_GIT_COMMIT
+from pipeline.promote import history
 from pipeline.settings import load
 from pipeline.settings.stackfile import PIN, StackFile
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pipeline.channels.history import Entry
+    from pipeline.promote.history import Entry
 
 WIDTH_WITHOUT_TERMINAL = 160
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.channels import words
-from pipeline.channels.select import Choice
-from pipeline.channels.standing import label
 from pipeline.model import Image
+from pipeline.promote import preview_lines
+from pipeline.promote.select import Choice
+from pipeline.promote.standing import label
 from pipeline.settings.request import Request
 from tests.unit.pipeline.making import Known, image, standing
 
@@ -33,7 +33,7 @@ def said(image: Image, request: Request = REQUEST, **pointers: str) -> list[str]
     choice = Choice(image=image, origin="pin" if request.pin else "channel candidate")
     held = pointers.get("prod")
     stands = standing((held, label("prod", "0a1b2c3d"))) if held else standing()
-    return words.about(choice, request, stands, Known(OLD, NEW, pointers=pointers), NOW)
+    return preview_lines.about(choice, request, stands, Known(OLD, NEW, pointers=pointers), NOW)
 
 
 def test_a_move() -> None:
@@ -53,18 +53,20 @@ def test_nothing_to_say() -> None:
 
 def test_a_pointer_without_any_label() -> None:
     choice = Choice(image=NEW, origin="channel candidate")
-    lines = words.about(choice, REQUEST, standing(OLD.id), Known(OLD, NEW), NOW)
+    lines = preview_lines.about(choice, REQUEST, standing(OLD.id), Known(OLD, NEW), NOW)
     assert "`pulumi up` replaces ami-1 only if this stack put it there" in lines[1]
-    assert len(words.about(choice, REQUEST, standing(NEW.id), Known(OLD, NEW), NOW)) == 0
+    assert len(preview_lines.about(choice, REQUEST, standing(NEW.id), Known(OLD, NEW), NOW)) == 0
 
 
 def test_a_stack_that_bakes_into_a_channel_that_somebody_else_moved() -> None:
-    (line,) = words.of_bake(standing(("ami-1", label("prod", "0a1b2c3d")), ("ami-2", label("dev", "1"))))
+    (line,) = preview_lines.of_bake(
+        standing(("ami-1", label("prod", "0a1b2c3d")), ("ami-2", label("dev", "1")))
+    )
     assert (
         "channel prod: version 2: ami-2, written 2026-01-31 12:01:00 UTC by arn:x, label of stack dev" in line
     )
     assert "`python -m pipeline adopt prod --version 2`, then `pulumi up`" in line
-    assert words.of_bake(standing(("ami-1", label("prod", "0a1b2c3d")))) == []
+    assert preview_lines.of_bake(standing(("ami-1", label("prod", "0a1b2c3d")))) == []
 
 
 def test_a_pin_keeps_a_newer_one_back() -> None:
@@ -85,4 +87,4 @@ def test_a_pin_keeps_a_newer_one_back() -> None:
     ],
 )
 def test_ages(created: str, text: str) -> None:
-    assert words.age(created, NOW) == text
+    assert preview_lines.age(created, NOW) == text

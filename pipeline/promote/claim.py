@@ -13,10 +13,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipeline import plans
-from pipeline.channels.pointer import look
-from pipeline.channels.promotion import Promotion
-from pipeline.channels.standing import label
 from pipeline.errors import PipelineError
+from pipeline.promote.pointer import look
+from pipeline.promote.promotion import Promotion
+from pipeline.promote.standing import label
 from pipeline.record import KEPT_VERSIONS
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline import record
-from pipeline.channels.pointer import LAG_SECONDS
 from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_KEEP, TAG_MANAGED_BY
+from pipeline.promote.pointer import LAG_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline import markdown
-from pipeline.channels.words import age
 from pipeline.model import TAG_GIT_COMMIT
+from pipeline.promote.preview_lines import age
 from pipeline.review.preview import UNKNOWN
 
 if TYPE_CHECKING:

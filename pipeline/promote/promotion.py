@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pipeline import aws, log
 from pipeline.aws.account import Account
 from pipeline.aws.patience import LONG
-from pipeline.channels.pointer import Pointer
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_CHANNEL
+from pipeline.promote.pointer import Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping

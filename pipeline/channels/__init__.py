@@ -1,1 +1,0 @@
-"""Which image a channel holds, held before, may hold, and which ones nobody needs any more."""
