@@ -30,7 +30,8 @@ class Pace:
 
 
 LAB = Pace(
-    pending=(0.5, 1.5),
+    # Longer than a read by ID lags: a machine that has been seen to run is found from then on, as on AWS.
+    pending=(1.2, 2.0),
     power=(0.0, 0.0),
     stopping=(0.3, 1.0),
     shutting_down=(0.3, 1.0),

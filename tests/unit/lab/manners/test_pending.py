@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
 
 from lab import account, dataplane
-from lab.manners import pace
+from lab.manners import pace, stale_reads
 from tests.unit.lab.manners.conftest import Clock
 from tests.unit.lab.paper import PaperMachine, run, source
 from tests.unit.lab.test_controlplane import state
@@ -141,6 +141,12 @@ def test_a_lab_that_was_killed_has_no_phase_left(slow: Any, tmp_path: Path) -> N
     BackendDict.reset()
     account.load(tmp_path / "state")
     assert dataplane.ec2().get_instance(instance_id).state == "running"
+
+
+@pytest.mark.parametrize("speed", pace.PACES)
+def test_what_has_been_seen_to_run_is_found(speed: str) -> None:
+    """The AWS provider reads a machine right after it has waited for it, and takes "not found" for gone."""
+    assert pace.PACES[speed].pending[0] > stale_reads.SECONDS_BY_ID
 
 
 def test_without_the_manner_all_is_at_once(ec2: Any) -> None:
