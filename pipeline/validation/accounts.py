@@ -11,9 +11,9 @@ from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline.validation.access import Access
     from pipeline.validation.clones import Clone
     from pipeline.validation.deadline import Deadline
+    from pipeline.validation.ssh import SshSession
 
 CHECK = "accounts"
 ALLOW = "golden-image:validation.allowedSkips"
@@ -40,7 +40,7 @@ KINDS = ("empty-password", "password", "uid-0", "sudo-without-password", "author
 
 
 def check(
-    clone: Clone, *, access: Access, allowed: Mapping[str, str], deadline: Deadline
+    clone: Clone, *, access: SshSession, allowed: Mapping[str, str], deadline: Deadline
 ) -> list[CheckResult]:
     """The accounts of one machine: machines of one image have the same.
 

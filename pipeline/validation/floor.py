@@ -15,9 +15,9 @@ from pipeline.validation.results import FAILED, PASSED, CheckResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.validation.access import Access
     from pipeline.validation.clones import Clone
     from pipeline.validation.deadline import Deadline
+    from pipeline.validation.ssh import SshSession
 
 CHECK = "floor"
 
@@ -71,7 +71,7 @@ has --directory="$kept" || wrong "$kept: it would be lost at a reboot"
 def check(
     clone: Clone,
     *,
-    access: Access,
+    access: SshSession,
     health_port: int | None,
     deadline: Deadline,
     health_wait: float,
@@ -176,7 +176,7 @@ def _health(clone: Clone, port: int) -> str:
     return "" if status[1] == "200" else f"status {status[1]}"
 
 
-def _exporter(clone: Clone, access: Access) -> str:
+def _exporter(clone: Clone, access: SshSession) -> str:
     try:
         done = access.run(clone.address, ["systemctl", "is-active", "node_exporter"], timeout=ANSWER_SECONDS)
     except subprocess.TimeoutExpired:
@@ -184,15 +184,15 @@ def _exporter(clone: Clone, access: Access) -> str:
     return "" if done.stdout.strip() == "active" else done.stdout.strip() or done.stderr.strip()
 
 
-def _disk(clone: Clone, access: Access) -> str:
+def _disk(clone: Clone, access: SshSession) -> str:
     return _run(clone, access, f"sudo sh -c {shlex.quote(WRITE)}")[1]
 
 
-def _journal(clone: Clone, access: Access) -> str:
+def _journal(clone: Clone, access: SshSession) -> str:
     return _run(clone, access, f"sudo sh -c {shlex.quote(JOURNAL)}")[1]
 
 
-def _clock(clone: Clone, access: Access) -> str:
+def _clock(clone: Clone, access: SshSession) -> str:
     text, wrong = _run(clone, access, "date +%s")
     if wrong or not text.strip().isdecimal():
         return wrong or f"not a time: {text.strip()!r}"
@@ -200,7 +200,7 @@ def _clock(clone: Clone, access: Access) -> str:
     return "" if abs(off) <= CLOCK_SECONDS else f"{abs(off):.0f} s {'ahead' if off > 0 else 'behind'}"
 
 
-def _run(clone: Clone, access: Access, command: str) -> tuple[str, str]:
+def _run(clone: Clone, access: SshSession, command: str) -> tuple[str, str]:
     """What a command printed, and what is wrong with it."""
     try:
         done = access.run(clone.address, [command], timeout=COMMAND_SECONDS)

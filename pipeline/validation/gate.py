@@ -18,11 +18,11 @@ from pipeline.errors import PipelineError
 from pipeline.validation import (
     accounts,
     allowances,
-    checkrun,
     completeness,
     floor,
     identity,
     imagescan,
+    pytest_run,
     redaction,
     sameness,
     show,
@@ -34,9 +34,9 @@ from pipeline.validation.results import FAILED, PASSED, CheckResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pipeline.validation.access import Access
     from pipeline.validation.clones import Clones
     from pipeline.validation.deadline import Deadline
+    from pipeline.validation.ssh import SshSession
 
 SMOKE_LINES = 10
 
@@ -69,7 +69,7 @@ class Gate:
     health_wait: float
     soak_seconds: int
     reboot: bool
-    access: Access
+    access: SshSession
     clones: Clones
     deadline: Deadline
     _ran: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -192,7 +192,7 @@ class Gate:
     def _checks(self, clone: Clone) -> list[CheckResult]:
         """What a team may change (its checks) between what it may not (the floor)."""
         ground = self._floor(clone)
-        run = checkrun.run([clone], access=self.access, role=self.role, deadline=self.deadline)
+        run = pytest_run.run([clone], access=self.access, role=self.role, deadline=self.deadline)
         self._collected.update(run.roles)
         tested = bool(self.smoke_test) or run.tests_role(self.role)
         return [*ground, *run.results, floor.role_test(clone, self.role, tested=tested)]
@@ -267,7 +267,7 @@ class Gate:
             seen="" if passed else "\n".join([status, *printed]),
             wanted="" if passed else f"exit status 0 of: {self.smoke_test}",
         )
-        say(f"all machines: {result.check} {checkrun.MARKS[result.outcome]} ({result.seconds:.1f} s)")
+        say(f"all machines: {result.check} {pytest_run.MARKS[result.outcome]} ({result.seconds:.1f} s)")
         return result
 
 

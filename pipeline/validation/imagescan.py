@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pipeline.secretscan import Allowed
-    from pipeline.validation.access import Access
     from pipeline.validation.clones import Clone
     from pipeline.validation.deadline import Deadline
     from pipeline.validation.machinefiles import MachineFile
+    from pipeline.validation.ssh import SshSession
 
 CHECK = "secrets"
 
@@ -32,7 +32,7 @@ LONGEST_LOOKED_AT = 1 << 20
 
 
 def check(
-    clone: Clone, *, access: Access, key: str, allowed: Sequence[Allowed], deadline: Deadline
+    clone: Clone, *, access: SshSession, key: str, allowed: Sequence[Allowed], deadline: Deadline
 ) -> list[CheckResult]:
     """Scan one machine; one result for each finding, or one that says there is none.
 

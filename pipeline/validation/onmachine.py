@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from pipeline.validation.access import Access
     from pipeline.validation.clones import Clone
     from pipeline.validation.deadline import Deadline
+    from pipeline.validation.ssh import SshSession
 
 COMMAND = "sudo $(command -v python3 || echo /usr/libexec/platform-python) -I -"
 """On a Red Hat system without `python3`, the one that dnf runs with."""
@@ -79,7 +79,7 @@ def _without_annotations(text: str) -> str:
     return content.decode()
 
 
-def ask(clone: Clone, source: bytes, *, access: Access, deadline: Deadline, purpose: str) -> Any:
+def ask(clone: Clone, source: bytes, *, access: SshSession, deadline: Deadline, purpose: str) -> Any:
     """Run a program on a machine, and return what it prints as JSON.
 
     Args:

@@ -14,9 +14,9 @@ from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.validation.access import Access
     from pipeline.validation.clones import Clone
     from pipeline.validation.deadline import Deadline
+    from pipeline.validation.ssh import SshSession
 
 CHECK = "identity::file"
 ALLOW = "golden-image:validation.allowedSkips"
@@ -50,7 +50,7 @@ def offered(clone: Clone) -> dict[str, str]:
 
 
 def files(
-    machines: Sequence[Clone], *, access: Access, allowed: Mapping[str, str], deadline: Deadline
+    machines: Sequence[Clone], *, access: SshSession, allowed: Mapping[str, str], deadline: Deadline
 ) -> list[CheckResult]:
     """Files that are ids by their form or their name, and the same on two machines or as the builder's.
 

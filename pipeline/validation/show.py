@@ -14,9 +14,9 @@ from pipeline.validation.completeness import NO_RESULT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.validation.access import Access
     from pipeline.validation.clones import Clone, Clones
     from pipeline.validation.results import CheckResult
+    from pipeline.validation.ssh import SshSession
 
 TABLE_WIDTH = 140
 JOURNAL_LINES = 10
@@ -65,7 +65,7 @@ def console(clone: Clone, clones: Clones) -> None:
     say(f"{clone}: the last lines of its console:\n{gitleaks.redacted(text)}")
 
 
-def journal(clone: Clone, access: Access) -> None:
+def journal(clone: Clone, access: SshSession) -> None:
     """The last errors of a machine's journal but those that the gate itself has caused, without secrets."""
     command = ["sudo", "journalctl", "-b", "-p", "err", "-n", str(JOURNAL_READ), "--no-pager", "-o", "short"]
     try:

@@ -7,15 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
-from pipeline.validation.access import SSH_FAILED, STATE_EVERY_SECONDS
+from pipeline.validation.boot_watch import BootWatch
 from pipeline.validation.clones import say
-from pipeline.validation.hope import Hope
 from pipeline.validation.results import FAILED, PASSED, CheckResult
+from pipeline.validation.ssh import SSH_FAILED, STATE_EVERY_SECONDS
 
 if TYPE_CHECKING:
-    from pipeline.validation.access import Access
     from pipeline.validation.clones import Clone, Clones
     from pipeline.validation.deadline import Deadline
+    from pipeline.validation.ssh import SshSession
 
 CHECK = "stays-up"
 BOOT_ID = ["cat", "/proc/sys/kernel/random/boot_id"]
@@ -89,7 +89,7 @@ def due(units: Units, ran: frozenset[str]) -> frozenset[str]:
     return daemons(units, here) | unstarted | (ran - here)
 
 
-def look(clone: Clone, *, access: Access) -> Units:
+def look(clone: Clone, *, access: SshSession) -> Units:
     """The units of a machine.
 
     Raises:
@@ -136,7 +136,7 @@ def check(clone: Clone, units: Units, before: frozenset[str]) -> list[CheckResul
     return results
 
 
-def reboot(clone: Clone, *, access: Access, clones: Clones, deadline: Deadline) -> None:
+def reboot(clone: Clone, *, access: SshSession, clones: Clones, deadline: Deadline) -> None:
     """Boot a machine once more, from inside; says when, and how, that boot has ended.
 
     Raises:
@@ -145,14 +145,14 @@ def reboot(clone: Clone, *, access: Access, clones: Clones, deadline: Deadline) 
     before, wrong = _boot_id(clone, access)
     if not before:
         raise PipelineError(f"{clone} does not answer before its reboot", seen=wrong)
-    hope = Hope(clone, clones, deadline, again=True)
+    watch = BootWatch(clone, clones, deadline, again=True)
     started = time.monotonic()
     _ask(clone, access)
     access.forget(clone.address)
     try:
-        _until_another_boot(clone, access, deadline, hope, before=before)
+        _until_another_boot(clone, access, deadline, watch, before=before)
         say(f"{clone}: booted once more within {time.monotonic() - started:.1f} s")
-        word = access.wait_for_boot(clone, deadline, hope.check)
+        word = access.wait_for_boot(clone, deadline, watch.check)
     except PipelineError as error:
         raise PipelineError(
             f"{clone} did not come back after a reboot: {error.what}",
@@ -163,7 +163,7 @@ def reboot(clone: Clone, *, access: Access, clones: Clones, deadline: Deadline) 
     say(f"{clone}: its second boot finished after {time.monotonic() - started:.1f} s: {word}")
 
 
-def _ask(clone: Clone, access: Access) -> None:
+def _ask(clone: Clone, access: SshSession) -> None:
     try:
         done = access.run(clone.address, ["sudo", "systemctl", "reboot"], timeout=COMMAND_SECONDS)
     except subprocess.TimeoutExpired:
@@ -176,7 +176,9 @@ def _ask(clone: Clone, access: Access) -> None:
         )
 
 
-def _until_another_boot(clone: Clone, access: Access, deadline: Deadline, hope: Hope, *, before: str) -> None:
+def _until_another_boot(
+    clone: Clone, access: SshSession, deadline: Deadline, watch: BootWatch, *, before: str
+) -> None:
     asked = time.monotonic()
     while True:
         now, wrong = _boot_id(clone, access)
@@ -188,12 +190,12 @@ def _until_another_boot(clone: Clone, access: Access, deadline: Deadline, hope: 
                 seen="it has not shut down: the boot before goes on" if now else wrong,
             )
         if time.monotonic() - asked > STATE_EVERY_SECONDS:
-            hope.check()
+            watch.check()
             asked = time.monotonic()
         time.sleep(POLL_SECONDS)
 
 
-def _boot_id(clone: Clone, access: Access) -> tuple[str, str]:
+def _boot_id(clone: Clone, access: SshSession) -> tuple[str, str]:
     """Id of the present boot, or why there is none."""
     try:
         done = access.run(clone.address, BOOT_ID, timeout=COMMAND_SECONDS)

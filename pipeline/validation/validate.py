@@ -14,12 +14,12 @@ from pipeline.errors import PipelineError
 from pipeline.promote import settle
 from pipeline.validation import causes as causes_module
 from pipeline.validation import completeness, redaction, report, results, show
-from pipeline.validation.access import Access
+from pipeline.validation.boot_watch import BootWatch
 from pipeline.validation.clones import Clone, Clones, say
 from pipeline.validation.deadline import Deadline
 from pipeline.validation.gate import Gate
-from pipeline.validation.hope import Hope
 from pipeline.validation.results import CheckResult
+from pipeline.validation.ssh import SshSession
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -50,7 +50,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
     ids: dict[str, str] = {}
     with (
         reported_on_failure(plan, found, ids),
-        Access(private_key=plan.private_key, user=plan.user, lifetime=deadline.seconds) as access,
+        SshSession(private_key=plan.private_key, user=plan.user, lifetime=deadline.seconds) as access,
         withdrawn_on_failure(account, plan),
         clones.powered(deadline) as machines,
     ):
@@ -120,7 +120,7 @@ def withdrawn_on_failure(account: Account, plan: plans.Validate) -> Generator[No
         raise
 
 
-def _wait(machines: Sequence[Clone], clones: Clones, access: Access, deadline: Deadline) -> float:
+def _wait(machines: Sequence[Clone], clones: Clones, access: SshSession, deadline: Deadline) -> float:
     """Wait for all machines side by side; returns when the first port answered, in seconds from the start.
 
     Raises:
@@ -142,12 +142,12 @@ def _wait(machines: Sequence[Clone], clones: Clones, access: Access, deadline: D
     return min(answered)
 
 
-def _come_up(clone: Clone, clones: Clones, access: Access, deadline: Deadline) -> float:
-    hope = Hope(clone, clones, deadline)
-    access.wait_for_port(clone, deadline, hope.check)
+def _come_up(clone: Clone, clones: Clones, access: SshSession, deadline: Deadline) -> float:
+    watch = BootWatch(clone, clones, deadline)
+    access.wait_for_port(clone, deadline, watch.check)
     answered = deadline.elapsed()
     say(f"{clone}: port 22 answers after {answered:.1f} s")
-    word = access.wait_for_boot(clone, deadline, hope.check)
+    word = access.wait_for_boot(clone, deadline, watch.check)
     say(f"{clone}: boot finished after {deadline.elapsed():.1f} s: {word}")
     return answered
 
@@ -156,7 +156,7 @@ def _judge(
     found: Sequence[CheckResult],
     machines: Sequence[Clone],
     clones: Clones,
-    access: Access,
+    access: SshSession,
     plan: plans.Validate,
 ) -> None:
     """Raise unless all checks passed. Each machine had some: the gate's own floor has results for each.

@@ -28,7 +28,7 @@ SLOW_UNITS = (
     "imagescan",
     "values",
     "bake",
-    "checkrun",
+    "pytest_run",
     "retire",
 )
 """The same of the unit tests, which come last."""

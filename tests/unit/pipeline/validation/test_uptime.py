@@ -185,7 +185,7 @@ def test_a_reboot_is_over_with_another_boot(capsys: pytest.CaptureFixture[str]) 
             Seen(printed="Failed to start ssh.service - OpenBSD Secure Shell server"),
             "its sshd does not start",
         ),
-        (Way(refuses="Access denied"), Seen(), "Access denied"),
+        (Way(refuses="SshSession denied"), Seen(), "SshSession denied"),
     ],
     ids=["no-ssh", "no-shutdown", "off", "no-sshd", "refused"],
 )

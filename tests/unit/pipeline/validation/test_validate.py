@@ -10,12 +10,12 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.promote import settle
-from pipeline.validation import accounts, checkrun, floor, imagescan, keygen, report, show, validate
-from pipeline.validation.access import Access
+from pipeline.validation import accounts, floor, imagescan, keygen, pytest_run, report, show, validate
 from pipeline.validation.clones import Clone, Clones
 from pipeline.validation.completeness import Run
 from pipeline.validation.gate import Gate
 from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
+from pipeline.validation.ssh import SshSession
 
 CLONES = [Clone("i-1", "192.0.2.1"), Clone("i-2", "192.0.2.2")]
 IMAGE = "ami-0123456789abcdef0"
@@ -33,8 +33,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(Clones, "powered", powered)
     monkeypatch.setattr(Clones, "console", lambda self, clone, lines=None: "it booted")
-    monkeypatch.setattr(Access, "__enter__", lambda self: self)
-    monkeypatch.setattr(Access, "__exit__", lambda self, *error: None)
+    monkeypatch.setattr(SshSession, "__enter__", lambda self: self)
+    monkeypatch.setattr(SshSession, "__exit__", lambda self, *error: None)
     monkeypatch.setattr(validate, "_come_up", lambda clone, *others: 1.0)
     monkeypatch.setattr(show, "journal", lambda clone, access: None)
     monkeypatch.setattr(settle, "withdraw", lambda *names, **options: None)
@@ -70,7 +70,7 @@ def let_checks_be(monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
         done.results.append(result("test_web.py::test_health", clones[0], outcome, seen="why"))
         return done
 
-    monkeypatch.setattr(checkrun, "run", run)
+    monkeypatch.setattr(pytest_run, "run", run)
 
 
 def reports(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def test_what_could_not_be_run_keeps_the_other_results(
     def run(clones: list[Clone], **options: Any) -> Run:
         raise PipelineError("the checks did not end within 60 s")
 
-    monkeypatch.setattr(checkrun, "run", run)
+    monkeypatch.setattr(pytest_run, "run", run)
     with pytest.raises(PipelineError, match="did not end within 60 s"):
         validate.run(plan)
     (written,) = reports(plan)

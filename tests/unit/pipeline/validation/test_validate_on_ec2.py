@@ -9,12 +9,12 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_CHANNEL, TAG_ROLE
-from pipeline.validation import accounts, checkrun, floor, imagescan, keygen, report, show, validate
-from pipeline.validation.access import Access
+from pipeline.validation import accounts, floor, imagescan, keygen, pytest_run, report, show, validate
 from pipeline.validation.clones import Clone, Clones
 from pipeline.validation.completeness import Run
 from pipeline.validation.gate import Gate
 from pipeline.validation.results import FAILED, PASSED, CheckResult
+from pipeline.validation.ssh import SshSession
 
 REGION = "eu-west-1"
 
@@ -64,8 +64,8 @@ class Stack:
 @pytest.fixture
 def stack(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """Its machines come up, and pass all that is not of packer/checks."""
-    monkeypatch.setattr(Access, "wait_for_port", lambda self, clone, deadline, alive: alive())
-    monkeypatch.setattr(Access, "wait_for_boot", lambda self, clone, deadline, alive: "running")
+    monkeypatch.setattr(SshSession, "wait_for_port", lambda self, clone, deadline, alive: alive())
+    monkeypatch.setattr(SshSession, "wait_for_boot", lambda self, clone, deadline, alive: "running")
     monkeypatch.setattr(show, "journal", lambda clone, access: None)
     monkeypatch.setattr(Gate, "_identity", lambda self, machines: [])
     for module in (imagescan, accounts, floor):
@@ -81,11 +81,12 @@ def checks(monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
     """Let the checks of the role come to this."""
 
     def run(clones: list[Clone], **_: Any) -> Run:
-        done = Run(roles={f"test_web.py::test_health[ssh://admin@{clones[0].address}]": ("web",)})
-        done.results.append(result("test_web.py::test_health", clones[0], outcome))
+        check = "test_web.py::test_health"
+        done = Run(roles={f"roles/web/checks/{check}[ssh://admin@{clones[0].address}]": ()})
+        done.results.append(result(check, clones[0], outcome))
         return done
 
-    monkeypatch.setattr(checkrun, "run", run)
+    monkeypatch.setattr(pytest_run, "run", run)
 
 
 def test_an_image_that_passes_keeps_its_channel_and_its_machines_stop(
@@ -116,12 +117,12 @@ def test_one_that_fails_loses_its_channel_and_its_machines_stay_for_a_look(
 def test_one_whose_machine_does_not_come_up(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def never(self: Access, clone: Clone, *_: Any) -> str:
+    def never(self: SshSession, clone: Clone, *_: Any) -> str:
         if clone.id == stack.machines[1]:
             raise PipelineError(f"{clone} never answered")
         return "running"
 
-    monkeypatch.setattr(Access, "wait_for_boot", never)
+    monkeypatch.setattr(SshSession, "wait_for_boot", never)
     monkeypatch.setattr(Clones, "console", lambda self, clone, lines=None: f"panic of {clone.id}")
     with pytest.raises(PipelineError, match=rf"{stack.machines[1]} .* never answered"):
         validate.run(stack.plan)

@@ -72,7 +72,7 @@ def _chunks(descriptor: int, deadline: Deadline) -> Iterator[bytes]:
         yield chunk
 
 
-class Access:
+class SshSession:
     """SSH to validation machines with a key that is on no disk.
 
     Args:

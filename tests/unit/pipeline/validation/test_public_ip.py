@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import caller
+from pipeline.validation import public_ip
 from tools.checks import PROJECT
 
 CHECKS = sorted((PROJECT / "packer").glob("**/checks/*.py"))
@@ -31,7 +31,7 @@ class Answer(BaseHTTPRequestHandler):
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Answer]]:
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(caller, "ADDRESS_SERVICE", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setattr(public_ip, "ADDRESS_SERVICE", f"http://127.0.0.1:{server.server_port}/")
         yield Answer
         server.shutdown()
 
@@ -41,14 +41,14 @@ def test_the_own_address_is_not_a_proxys(service: type[Answer], monkeypatch: pyt
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
         monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
-    assert caller.caller_cidr() == "192.0.2.7/32"
+    assert public_ip.caller_cidr() == "192.0.2.7/32"
 
 
 @pytest.mark.parametrize("text", [b"2001:db8::1\n", b"<html>Please log in</html>", b""])
 def test_what_is_no_address(service: type[Answer], text: bytes) -> None:
     service.text = text
     with pytest.raises(PipelineError, match="could not find out from which address") as caught:
-        caller.caller_cidr()
+        public_ip.caller_cidr()
     assert "golden-image:validation.allowedCidr" in str(caught.value)
 
 

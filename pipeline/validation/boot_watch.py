@@ -20,7 +20,7 @@ SILENT_SECONDS = 60.0
 """How long the console is not believed while it may still be that of the boot before: EC2 keeps it for a while."""
 
 
-class Hope:
+class BootWatch:
     """Looks at a machine that does not answer yet, and gives up when it never will.
 
     Args:

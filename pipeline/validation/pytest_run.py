@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from pipeline.validation.access import Access
     from pipeline.validation.deadline import Deadline
+    from pipeline.validation.ssh import SshSession
 
 MARKS = {results.PASSED: "ok", results.FAILED: "FAILED", results.SKIPPED: "skipped"}
 
@@ -35,7 +35,7 @@ _FOREIGN = re.compile(r"(PYTEST_|PYTHON).*|(HTTPS?|ALL|NO)_PROXY", re.IGNORECASE
 
 
 def run(
-    clones: Sequence[Clone], *, access: Access, role: str, deadline: Deadline, folder: Path = TEMPLATE
+    clones: Sequence[Clone], *, access: SshSession, role: str, deadline: Deadline, folder: Path = TEMPLATE
 ) -> Run:
     """Run all checks of a role on all machines.
 
@@ -56,7 +56,7 @@ def run(
     argv = [
         sys.executable, "-m", "pytest", *map(str, places), "-c", os.devnull, f"--rootdir={folder}", "-q",
         "--continue-on-collection-errors", "--import-mode=importlib",
-        "-p", "no:cacheprovider", "-p", "pipeline.validation.plugin", "-p", "testinfra.plugin",
+        "-p", "no:cacheprovider", "-p", "pipeline.validation.pytest_plugin", "-p", "testinfra.plugin",
         f"--ssh-config={access.config}",
         "--hosts=" + ",".join(f"ssh://{access.user}@{clone.address}" for clone in clones),
     ]  # fmt: skip

@@ -11,28 +11,26 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import access, keygen
+from pipeline.validation import keygen, ssh
 from pipeline.validation.clones import Clone
 from pipeline.validation.deadline import Deadline
 
 CLONE = Clone("i-1", "192.0.2.1")
 NO_BUS = subprocess.CompletedProcess([], 1, "\n", "Failed to connect to bus: No such file or directory")
 RUNNING = subprocess.CompletedProcess([], 0, "running\n", "")
-DENIED = subprocess.CompletedProcess([], access.SSH_FAILED, "", "x@192.0.2.1: Permission denied (publickey).")
-REFUSED = subprocess.CompletedProcess(
-    [], access.SSH_FAILED, "", "connect to host 192.0.2.1: Connection refused"
-)
+DENIED = subprocess.CompletedProcess([], ssh.SSH_FAILED, "", "x@192.0.2.1: Permission denied (publickey).")
+REFUSED = subprocess.CompletedProcess([], ssh.SSH_FAILED, "", "connect to host 192.0.2.1: Connection refused")
 KEYS = keygen.run({"imageId": "ami-1"})
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> access.Access:
-    monkeypatch.setattr(access, "POLL_SECONDS", 0.01)
-    return access.Access(private_key=KEYS["privateKey"], user="x", lifetime=1)
+def session(monkeypatch: pytest.MonkeyPatch) -> ssh.SshSession:
+    monkeypatch.setattr(ssh, "POLL_SECONDS", 0.01)
+    return ssh.SshSession(private_key=KEYS["privateKey"], user="x", lifetime=1)
 
 
 @pytest.fixture
-def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Puts an `ssh` on PATH that is the given shell; returns the file that has its arguments, a line a call."""
 
     def make(script: str) -> Path:
@@ -46,7 +44,7 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path
     return make
 
 
-def answering(session: access.Access, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> list[Any]:
+def answering(session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> list[Any]:
     """Let the session's commands end so, one after the other and the last for ever; returns those to come."""
     left = list(answers)
 
@@ -60,7 +58,7 @@ def answering(session: access.Access, monkeypatch: pytest.MonkeyPatch, *answers:
     return left
 
 
-def test_the_key_is_in_the_agent_and_on_no_disk_and_nothing_stays(session: access.Access) -> None:
+def test_the_key_is_in_the_agent_and_on_no_disk_and_nothing_stays(session: ssh.SshSession) -> None:
     with session:
         folder = session.config.parent
         agent = {**os.environ, "SSH_AUTH_SOCK": str(folder / "agent")}
@@ -78,13 +76,13 @@ def test_the_key_is_in_the_agent_and_on_no_disk_and_nothing_stays(session: acces
 
 def test_a_text_that_is_no_key_is_not_shown() -> None:
     with pytest.raises(PipelineError, match="not an OpenSSH key") as caught:
-        access.Access(private_key="very private", user="x", lifetime=1)
+        ssh.SshSession(private_key="very private", user="x", lifetime=1)
     assert "very private" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
 def test_an_agent_that_does_not_take_the_key(
-    session: access.Access, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "ssh-add").write_text("#!/bin/sh\necho 'agent refused operation' >&2\nexit 1\n")
     (tmp_path / "ssh-add").chmod(0o755)
@@ -96,15 +94,15 @@ def test_an_agent_that_does_not_take_the_key(
 
 
 def test_a_machine_without_openssh(
-    session: access.Access, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PipelineError, match="ssh is not on PATH"), session:
         pass
 
 
-def test_a_command_and_its_end(session: access.Access, ssh: Callable[[str], Path]) -> None:
-    calls = ssh('test "$4" != fail || { echo no >&2; exit 3; }; cat; echo done')
+def test_a_command_and_its_end(session: ssh.SshSession, fake_ssh: Callable[[str], Path]) -> None:
+    calls = fake_ssh('test "$4" != fail || { echo no >&2; exit 3; }; cat; echo done')
     with session:
         config = session.config
         done = session.run("192.0.2.1", ["uptime"], timeout=60)
@@ -121,23 +119,23 @@ def test_a_command_and_its_end(session: access.Access, ssh: Callable[[str], Path
     ]
 
 
-def test_a_stream_is_handed_on_as_it_comes(session: access.Access, ssh: Callable[[str], Path]) -> None:
-    ssh("read line; echo got $line; read gone; echo end")
+def test_a_stream_is_handed_on_as_it_comes(session: ssh.SshSession, fake_ssh: Callable[[str], Path]) -> None:
+    fake_ssh("read line; echo got $line; read gone; echo end")
     with session.stream("192.0.2.1", "sh", stdin=b"one\n", deadline=Deadline(60)) as chunks:
         assert b"".join(chunks) == b"got one\nend\n"
 
 
 def test_a_stream_that_fails_says_what_the_machine_said(
-    session: access.Access, ssh: Callable[[str], Path]
+    session: ssh.SshSession, fake_ssh: Callable[[str], Path]
 ) -> None:
-    ssh("echo half; echo 'disk is gone' >&2; exit 5")
+    fake_ssh("echo half; echo 'disk is gone' >&2; exit 5")
     with (
         pytest.raises(PipelineError, match="a command on the machine failed") as caught,
         session.stream("192.0.2.1", "sh", stdin=b"", deadline=Deadline(60)) as chunks,
     ):
         assert b"".join(chunks) == b"half\n"
     assert caught.value.seen == "exit status 5: disk is gone"
-    ssh("echo 'disk is gone' >&2; exit 5")
+    fake_ssh("echo 'disk is gone' >&2; exit 5")
     with (
         pytest.raises(PipelineError, match="the list ends early") as caught,
         session.stream("192.0.2.1", "sh", stdin=b"", deadline=Deadline(60)),
@@ -148,9 +146,9 @@ def test_a_stream_that_fails_says_what_the_machine_said(
 
 @pytest.mark.parametrize("closes", [False, True], ids=["silent", "closed"])
 def test_a_stream_that_does_not_end(
-    session: access.Access, ssh: Callable[[str], Path], *, closes: bool
+    session: ssh.SshSession, fake_ssh: Callable[[str], Path], *, closes: bool
 ) -> None:
-    ssh("exec >&- ; exec sleep 900" if closes else "exec sleep 900")
+    fake_ssh("exec >&- ; exec sleep 900" if closes else "exec sleep 900")
     begun = time.monotonic()
     with (
         pytest.raises(TimeoutError),
@@ -181,8 +179,10 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
-def test_a_port_that_answers_late(session: access.Access, port: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "STATE_EVERY_SECONDS", 0)
+def test_a_port_that_answers_late(
+    session: ssh.SshSession, port: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "STATE_EVERY_SECONDS", 0)
     tried = port(ConnectionRefusedError("refused"), ConnectionRefusedError("refused"), socket.socket())
     asked: list[int] = []
     session.wait_for_port(CLONE, Deadline(60), lambda: asked.append(1))
@@ -190,7 +190,7 @@ def test_a_port_that_answers_late(session: access.Access, port: Any, monkeypatch
     assert len(asked) == 2, "whether waiting makes sense is asked between the tries"
 
 
-def test_a_port_that_never_answers(session: access.Access, port: Any) -> None:
+def test_a_port_that_never_answers(session: ssh.SshSession, port: Any) -> None:
     port(ConnectionRefusedError("refused"))
     with pytest.raises(PipelineError, match=r"i-1 .* never answered on TCP port 22") as caught:
         session.wait_for_port(CLONE, Deadline(1), lambda: None)
@@ -198,12 +198,12 @@ def test_a_port_that_never_answers(session: access.Access, port: Any) -> None:
 
 
 def test_waiting_ends_where_it_is_pointless(
-    session: access.Access, port: Any, monkeypatch: pytest.MonkeyPatch
+    session: ssh.SshSession, port: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone() -> None:
         raise PipelineError("it is stopped")
 
-    monkeypatch.setattr(access, "STATE_EVERY_SECONDS", 0)
+    monkeypatch.setattr(ssh, "STATE_EVERY_SECONDS", 0)
     port(ConnectionRefusedError("refused"))
     with pytest.raises(PipelineError, match="it is stopped"):
         session.wait_for_port(CLONE, Deadline(60), gone)
@@ -213,7 +213,7 @@ def test_waiting_ends_where_it_is_pointless(
 
 
 def test_a_machine_whose_systemd_does_not_answer_yet_is_asked_again(
-    session: access.Access, monkeypatch: pytest.MonkeyPatch
+    session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = answering(session, monkeypatch, REFUSED, DENIED, NO_BUS, NO_BUS, RUNNING)
     assert session.wait_for_boot(CLONE, Deadline(300), lambda: None) == "running"
@@ -221,7 +221,7 @@ def test_a_machine_whose_systemd_does_not_answer_yet_is_asked_again(
 
 
 def test_a_machine_whose_systemd_never_answers(
-    session: access.Access, monkeypatch: pytest.MonkeyPatch
+    session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(session, monkeypatch, NO_BUS)
     with pytest.raises(PipelineError, match=r"i-1 .* never reported the end of its boot") as caught:
@@ -229,7 +229,7 @@ def test_a_machine_whose_systemd_never_answers(
     assert "Failed to connect to bus" in str(caught.value)
 
 
-def test_a_machine_that_never_lets_us_in(session: access.Access, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_never_lets_us_in(session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(session, monkeypatch, REFUSED)
     with pytest.raises(PipelineError, match="never let us in over SSH") as caught:
         session.wait_for_boot(CLONE, Deadline(0.1), lambda: None)
@@ -237,9 +237,9 @@ def test_a_machine_that_never_lets_us_in(session: access.Access, monkeypatch: py
 
 
 def test_a_key_that_is_refused_is_given_up_long_before_the_deadline(
-    session: access.Access, monkeypatch: pytest.MonkeyPatch
+    session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "DENIED_SECONDS", 0.05)
+    monkeypatch.setattr(ssh, "DENIED_SECONDS", 0.05)
     answering(session, monkeypatch, DENIED)
     deadline = Deadline(600)
     with pytest.raises(PipelineError) as caught:
@@ -257,7 +257,7 @@ def test_a_key_that_is_refused_is_given_up_long_before_the_deadline(
     ],
 )
 def test_a_boot_that_does_not_end_names_what_it_waits_for(
-    session: access.Access, monkeypatch: pytest.MonkeyPatch, jobs: Any, seen: str
+    session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch, jobs: Any, seen: str
 ) -> None:
     answering(session, monkeypatch, subprocess.TimeoutExpired([], 1), jobs)
     with pytest.raises(PipelineError, match="did not finish its boot within 60 s") as caught:

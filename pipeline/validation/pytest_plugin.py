@@ -1,7 +1,7 @@
 """The pytest plugin that hands results to the process that started pytest.
 
-Used as `pytest -p pipeline.validation.plugin`: what is collected, what is selected, each result and the end go as one
-line of JSON each to the file descriptor that GOLDEN_IMAGE_RESULTS names, as soon as they are known.
+Used as `pytest -p pipeline.validation.pytest_plugin`: what is collected, what is selected, each result and the end go
+as one line of JSON each to the file descriptor that GOLDEN_IMAGE_RESULTS names, as soon as they are known.
 """
 
 from __future__ import annotations

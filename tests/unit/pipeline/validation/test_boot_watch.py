@@ -5,10 +5,10 @@ from typing import Any, cast
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import hope
+from pipeline.validation import boot_watch
+from pipeline.validation.boot_watch import BootWatch
 from pipeline.validation.clones import Clone
 from pipeline.validation.deadline import Deadline
-from pipeline.validation.hope import Hope
 
 CLONE = Clone("i-1", "192.0.2.1")
 BOOTED = "[  OK  ] Reached target multi-user.target - Multi-User System.\n"
@@ -39,7 +39,7 @@ class Clock(Deadline):
 
 def looked(machines: Machines, *seconds: float, then: str = "") -> None:
     clock = Clock(600)
-    waiting = Hope(CLONE, cast("Any", machines), clock)
+    waiting = BootWatch(CLONE, cast("Any", machines), clock)
     for number, now in enumerate(seconds):
         clock.now = now
         if number:
@@ -72,4 +72,10 @@ def test_a_console_that_begins_anew_is_believed_after_a_minute() -> None:
 
     looked(Anew("old\n", started=True), 3, 20, 40, then="new")
     with pytest.raises(PipelineError, match="though its boot has ended"):
-        looked(Anew("old\n", started=True), 3, hope.SILENT_SECONDS + 5, hope.SILENT_SECONDS + 20, then="new")
+        looked(
+            Anew("old\n", started=True),
+            3,
+            boot_watch.SILENT_SECONDS + 5,
+            boot_watch.SILENT_SECONDS + 20,
+            then="new",
+        )

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import checkrun, completeness, results
+from pipeline.validation import completeness, pytest_run, results
 from pipeline.validation.clones import Clone
 from pipeline.validation.deadline import Deadline
 from pipeline.validation.results import CheckResult
@@ -53,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(folder: Path, seconds: float = 300) -> dict[str, CheckResult]:
-    found = checkrun.run(
+    found = pytest_run.run(
         [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(seconds), folder=folder.parent
     )
     return {result.check: result for result in completeness.without_skips(found.results, {})}
@@ -106,7 +106,7 @@ def test_a_check_of_the_role_that_looks_at_no_machine_proves_nothing(folder: Pat
         (own, "def test_a(host):\n    pass\n", True),
     ):
         (place / "test_it.py").write_text(checks)
-        done = checkrun.run(
+        done = pytest_run.run(
             [CLONE], access=cast("Any", Way()), role="web", deadline=Deadline(300), folder=folder.parent
         )
         (place / "test_it.py").unlink()
@@ -162,7 +162,7 @@ def test_what_hangs_is_named_and_the_other_results_stay(
     monkeypatch.setenv("HANGS", str(folder.with_name("hangs")))
     (folder / "test_a.py").write_text("def test_good():\n    pass\n")
     (folder / "test_it.py").write_text(checks)
-    found = checkrun.run(
+    found = pytest_run.run(
         [CLONE], access=cast("Any", Way()), role="web", deadline=OverOnceItHangs(6), folder=folder.parent
     ).results
     failed = [result for result in found if result.outcome == results.FAILED]
