@@ -47,7 +47,14 @@ class Server:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.asked: list[bytes] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Before the socket is closed: the next one gets its file descriptor, on which this thread would answer."""
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self.socket.close()
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -81,7 +88,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(floor, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(floor, "JOURNAL", "true")
     yield server
-    server.socket.close()
+    server.end()
 
 
 def outcomes(
