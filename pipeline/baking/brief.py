@@ -1,6 +1,6 @@
 """What of Packer's log is shown while it goes well: a line for each step, and for each task that changed something.
 
-All of it is in packer.log, and what a failure needs is in the error at the end. Packer marks its own lines as
+All of it is in a file, and what a failure needs is in the error at the end. Packer marks its own lines as
 it does those of a script, so which lines are whose is known by where they stand: a provisioner's follow its beginning,
 and end where Packer goes on.
 """
@@ -11,11 +11,13 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from pipeline import visible
 from pipeline.baking.failedtask import begun_task
 from pipeline.baking.livelog import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 _PROVISIONER = re.compile(r"^Provisioning with (?P<what>.*?)(?:\.\.\.)?$")
 _PACKER = re.compile(
@@ -37,10 +39,15 @@ class Brief:
     """Picks the lines that are shown, and puts before each how many seconds the bake has taken so far.
 
     Args:
+        kept: A file that gets all lines, without the secrets as they come; None for none.
         clock: Seconds, as `time.monotonic`.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, kept: Path | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kept = kept
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text("", encoding="utf-8")
         self._clock = clock
         self._started = clock()
         self._of_packer = True
@@ -50,6 +57,9 @@ class Brief:
 
     def __call__(self, lines: Sequence[str]) -> list[str]:
         """The lines to show of those that follow the ones of the call before."""
+        if self._kept is not None:
+            with self._kept.open("a", encoding="utf-8") as file:
+                file.writelines(f"{visible.printable(line)}\n" for line in lines)
         seconds = self._clock() - self._started
         return [
             f"{seconds:4.0f} s  {text}"

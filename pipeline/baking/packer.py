@@ -34,6 +34,9 @@ GRACE_SECONDS = 600.0
 WAIT_SECONDS = GRACE_SECONDS + 60
 """How long a bake waits for an earlier one of the same key that is still cleaning up."""
 
+REPORTS = Path("reports")
+"""Where a run of the pipeline keeps what is to be read after it."""
+
 TAIL_LINES = 25
 
 _STARTED = "==> "
@@ -81,7 +84,7 @@ def only_one(folder: Path) -> Generator[IO[str]]:
 
 
 def build(folder: Path, variables: Mapping[str, Any], lock: IO[str], *, limit_seconds: float) -> Artifact:
-    """Run `packer build`; its steps go to stderr, live and without secrets, its whole log to packer.log in `folder`.
+    """Run `packer build`; its steps go to stderr, live. Its whole log is in packer.log, without secrets in reports/.
 
     Args:
         folder: The key's folder, whose lock is held.
@@ -105,7 +108,8 @@ def build(folder: Path, variables: Mapping[str, Any], lock: IO[str], *, limit_se
     output.unlink(missing_ok=True)
     _check(["packer", "init", str(TEMPLATE)], "the Packer plugins cannot be installed")
     run = (str(variables["region"]), str(variables["bake_id"]))
-    say(f"Packer's whole log: {output}")
+    kept = REPORTS / f"bake-{folder.name}.log"
+    say(f"Packer's whole log: {kept} (without secrets), {output} (as Packer printed it)")
     status = _supervised(
         ["packer", "build", "-color=false", f"-var-file={values}", str(TEMPLATE)],
         supervisor.Options(
@@ -116,6 +120,7 @@ def build(folder: Path, variables: Mapping[str, Any], lock: IO[str], *, limit_se
             run=run,
         ),
         lock,
+        kept,
     )
     text = output.read_text(errors="replace")
     if status != 0:
@@ -140,7 +145,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "CHECKPOINT_DISABLE": "1", "PACKER_NO_COLOR": "1"}
 
 
-def _supervised(argv: list[str], options: supervisor.Options, lock: IO[str]) -> int:
+def _supervised(argv: list[str], options: supervisor.Options, lock: IO[str], kept: Path) -> int:
     with subprocess.Popen(
         supervisor.command_line(options, argv),
         stdin=subprocess.PIPE,
@@ -153,7 +158,7 @@ def _supervised(argv: list[str], options: supervisor.Options, lock: IO[str]) -> 
     ) as process:
         assert process.stdin is not None  # asked for above
         assert process.stdout is not None
-        live = Live(process.stdout, options.log, Brief())
+        live = Live(process.stdout, options.log, Brief(kept))
         try:
             while True:
                 try:

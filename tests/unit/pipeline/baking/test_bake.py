@@ -17,7 +17,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend
 
-from pipeline.baking import bake
+from pipeline.baking import bake, packer
 from pipeline.errors import PipelineError
 
 REGION = "eu-west-1"
@@ -123,8 +123,9 @@ def run_id(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _reads_that_do_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+def _reads_that_do_not_lag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(bake, "LAG_SECONDS", 0.1)
+    monkeypatch.setattr(packer, "REPORTS", tmp_path / "reports")
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What of Packer's log is shown: its steps, the tasks that changed something, and all of a task that failed."""
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.baking.brief import Brief
@@ -67,6 +69,17 @@ def test_steps_and_changes_alone(batch: int) -> None:
     lines = log(GOOD)
     shown = [line for n in range(0, len(lines), batch) for line in brief(lines[n : n + batch])]
     assert shown == [f"   0 s  {text}" for text in SHOWN]
+
+
+def test_all_lines_are_kept(tmp_path: Path) -> None:
+    kept = tmp_path / "reports" / "bake.log"
+    brief = Brief(kept, clock=lambda: 0.0)
+    lines = log(GOOD)
+    brief(lines[:7])
+    brief([*lines[7:], "\x1b[2J"])
+    assert kept.read_text().splitlines() == [*lines, "\\x1b[2J"]
+    Brief(kept)
+    assert kept.read_text() == "", "those of the bake before are gone"
 
 
 def test_each_line_has_its_time() -> None:
