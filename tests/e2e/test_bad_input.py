@@ -19,9 +19,7 @@ ROLE = "web"
 CLONES = 2
 PROD = "lab/stacks/Pulumi.prod.yaml"
 DEV = "lab/stacks/Pulumi.dev.yaml"
-NO_ROLE = (
-    "image_role is 'nowhere', and there is no such role; there are baseline, journald, node-exporter, web"
-)
+NO_ROLE = "image_role is 'nowhere', which does not exist; the roles are web"
 
 
 def account(bench: Workbench) -> dict[str, Any]:
