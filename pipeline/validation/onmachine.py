@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import subprocess
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,17 @@ exec(compile({main!r}, {name!r}, "exec"), {{"__name__": "__main__"}})
 """Lets a module import others of this package, as it does here."""
 
 
+_PARSING = threading.Lock()
+"""The machines are asked at once, and ``ast.parse`` in several threads fails with "AST constructor recursion depth
+mismatch" (CPython issue 106905)."""
+
+
 def program(name: str) -> bytes:
     """What the machine's Python reads: a module of this package, after those of it that it imports."""
     *needs, main = _with_needs(name)
-    modules = [(need, _without_annotations((FOLDER / f"{need}.py").read_text())) for need in needs]
-    text = _without_annotations((FOLDER / f"{main}.py").read_text())
+    with _PARSING:
+        modules = [(need, _without_annotations((FOLDER / f"{need}.py").read_text())) for need in needs]
+        text = _without_annotations((FOLDER / f"{main}.py").read_text())
     return BOOT.format(modules=modules, main=text, name=name).encode()
 
 

@@ -1,7 +1,9 @@
 """A module of ours on a machine: sent as text, with what it imports, to a Python that has nothing of the project."""
 
+import gc
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -62,3 +64,34 @@ def test_a_failure_says_what_python_said() -> None:
 def test_it_does_not_wait_for_ever() -> None:
     with pytest.raises(PipelineError, match=r"could not read the sample of i-1 .* within"):
         ask(b"import time; time.sleep(900)", seconds=0.3)
+
+
+class Knot:
+    """Garbage whose end takes a moment, in which another thread goes on."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+    def __del__(self) -> None:
+        for _ in range(200):
+            pass
+
+
+def test_programs_for_several_machines_at_once() -> None:
+    """``ast.parse`` in two threads fails when one is interrupted by the collection of garbage (CPython 106905)."""
+
+    def program(name: str) -> bytes:
+        Knot()
+        return onmachine.program(name)
+
+    names = ["accounts_probe", "collector", "identity_probe"] * 60
+    before, interval = gc.get_threshold(), sys.getswitchinterval()
+    gc.set_threshold(10)
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(program, names))
+    finally:
+        gc.set_threshold(*before)
+        sys.setswitchinterval(interval)
+    assert len(set(made)) == 3
