@@ -76,7 +76,8 @@ KNOWN = (
         "the lines that begin with verify-clean name each of them; packer/scripts/clean.sh must remove it",
     ),
     _known(
-        r"UNREACHABLE!|ssh session open error|Remote command exited without exit status",
+        r"UNREACHABLE!|Failed to connect to the host via ssh|ssh session open error"
+        r"|Remote command exited without exit status",
         "the builder stopped answering over SSH in the middle of the bake",
         "run `pulumi up` again; if it happens again: is the builder out of memory or disk (instance_type, "
         "root_volume_size), does the playbook change its network?",

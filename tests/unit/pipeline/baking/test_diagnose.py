@@ -23,6 +23,11 @@ from pipeline.baking.diagnose import diagnose
         ),
         ('"module_stderr": "/bin/sh: 1: /usr/bin/python3: not found\\n"', "no Python"),
         ('fatal: [default]: FAILED! => {"msg": "Missing sudo password"}', "may not become root"),
+        ('fatal: [default]: UNREACHABLE! => {"msg": "timed out"}', "stopped answering over SSH"),
+        (
+            'fatal: [default]: FAILED! => {"msg": "Failed to connect to the host via ssh: Connection timed out"}',
+            "stopped answering over SSH",
+        ),
         # The amazon plugin 1.3, with AWS's SDK 1, then 1.8, with SDK 2.
         ("Error waiting for AMI: ResourceNotReady: exceeded wait attempts", "not available before Packer"),
         (
