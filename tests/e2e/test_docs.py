@@ -131,7 +131,7 @@ def test_the_walk(reader: Reader) -> None:
     outputs = bench.outputs("prod")
     assert f"# Channel prod holds {outputs['imageName']}" in about
     assert "${" not in about
-    assert "| before it | `none` |" in about
+    assert "| previous image | `none` |" in about
     listed = runs["pulumi stack ls --tag golden-image:channel=prod"].output
     assert [line.split()[0].rstrip("*") for line in listed.splitlines()[1:] if line.strip()] == ["prod"]
     preview = bench.run("pulumi", "preview", "--stack", "prod", "--expect-no-changes", "--non-interactive")
