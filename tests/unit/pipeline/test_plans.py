@@ -19,7 +19,7 @@ GIVEN: dict[type[plans.Plan], dict[str, Any]] = {
     plans.Validate: {
         "region": "eu-west-1", "role": "web", "user": "u", "address": "public", "suite": "s", "timeout_seconds": 60,
         "health_wait_seconds": 300, "soak_seconds": 0, "reboot": False, "image_id": "ami-1", "instance_ids": ["i-1"],
-        "private_key": "very private", "allowed_skips": {"a": "b"},
+        "private_key": "very private", "allowed_skips": {"a": "b"}, "health_port": 80,
     },
     plans.Claim: {**PROMOTION, "stack": "prod", "label": "0a1b2c3d"},
     plans.Held: {**PROMOTION, "stack": "prod", "claim": {"version": 4}, "pointer_version": 5},
@@ -29,7 +29,7 @@ GIVEN: dict[type[plans.Plan], dict[str, Any]] = {
 
 OPTIONAL = {
     plans.Bake: {"files", "serial", "sourceImage"},
-    plans.Validate: {"smokeTest", "allowedSkips"},
+    plans.Validate: {"smokeTest", "allowedSkips", "healthPort"},
     plans.Held: {"stack", "pointerVersion"},
     plans.Claim: {"stack"},
     plans.Settle: {"stack", "source"},

@@ -172,7 +172,7 @@ folder = pathlib.Path(sys.argv[1])
 with packer.only_one(folder) as lock:
     argv = [sys.executable, "-c", sys.argv[2], str(folder), "obedient"]
     options = supervisor.Options(str(folder / "log"), supervisor.engine_processes(), packer.GRACE_SECONDS)
-    packer._supervised(argv, options, lock)
+    packer._supervised(argv, options, lock, folder / "shown")
 """
 
 
@@ -181,7 +181,7 @@ def test_a_killed_step_keeps_its_lock_until_the_command_has_cleaned_up(tmp_path:
         [sys.executable, "-c", STEP, str(tmp_path), COMMAND], stderr=subprocess.PIPE
     ) as step:
         assert step.stderr is not None
-        assert step.stderr.readline() == b"started\n"
+        assert step.stderr.readline().endswith(b" s  started\n")
         step.send_signal(signal.SIGKILL)
         # Nobody else holds the step's stderr: the engine's call returns at once.
         assert step.stderr.read() == b""
@@ -199,7 +199,7 @@ def test_the_second_bake_says_that_it_waits(tmp_path: Path, capsys: pytest.Captu
             assert step.stderr is not None
             assert b"waiting for it" in step.stderr.readline()
             fcntl.flock(held, fcntl.LOCK_UN)
-            assert step.stderr.read() == b"done\n"
+            assert step.stderr.read().endswith(b" s  done\n")
             assert step.wait(120) == 0
 
 
