@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lab import settings as lab_settings
 from lab.errors import LabError
+from tools import disk
 
 if TYPE_CHECKING:
     from lab.settings import LabSettings
@@ -52,14 +53,10 @@ def unfit(settings: LabSettings) -> str | None:
     """Why no lab can run on this host, whatever is installed, in one line; None if one can."""
     if problem := missing_requirement():
         return problem
-    above = next(path for path in (settings.state_dir, *settings.state_dir.parents) if path.is_dir())
-    free = shutil.disk_usage(above).free / 1e9
-    if free < NEEDED_GB:
-        return (
-            f"{settings.state_dir.parent} has {free:.1f} GB left, and the lab needs {NEEDED_GB} GB: make room, or set "
-            "GOLDEN_IMAGE_LAB_DIR to a folder on another disk"
-        )
-    return _no_overlay(above)
+    folder = settings.state_dir.parent
+    return disk.shortage(folder, NEEDED_GB, what="the lab", variable="GOLDEN_IMAGE_LAB_DIR") or _no_overlay(
+        disk.existing(folder)
+    )
 
 
 def _no_overlay(folder: Path) -> str | None:

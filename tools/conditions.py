@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
-from tools import cache, gobuild, toolchain, venv
+from tools import cache, disk, gobuild, toolchain, venv
 from tools.say import SetupError, say
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
 
@@ -49,7 +44,9 @@ def check(*, lab: bool, required: bool) -> bool:
     if unbuilt and (problem := gobuild.problem(unbuilt)):
         raise SetupError(problem)
     needed = TOOLS_GB * bool(unbuilt) + VENV_GB * (not cache.has("venv", venv.key()))
-    _require_space(cache.root(), needed)
+    full = disk.shortage(cache.root(), needed, what="the set-up", variable="GOLDEN_IMAGE_CACHE")
+    if full:
+        raise SetupError(full)
     return lab and reason is None
 
 
@@ -59,13 +56,3 @@ def _no_lab() -> str | None:
         [sys.executable, "-m", "lab.host"], cwd=venv.PROJECT, capture_output=True, text=True, check=False
     )
     return asked.stderr.strip() if asked.returncode else None
-
-
-def _require_space(folder: Path, needed: int) -> None:
-    above = next(path for path in (folder, *folder.parents) if path.is_dir())
-    free = shutil.disk_usage(above).free / 1e9
-    if free < needed:
-        raise SetupError(
-            f"{folder} has {free:.1f} GB left, and the set-up needs {needed} GB: make room, or set GOLDEN_IMAGE_CACHE "
-            "to a folder on another disk"
-        )

@@ -1,5 +1,6 @@
 """What AWS does and moto does not."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -11,32 +12,31 @@ from lab import settings
 NAME = "/golden-image/web/prod"
 
 
-@pytest.mark.parametrize("call", ["label_parameter_version", "unlabel_parameter_version"])
-def test_a_label_on_a_parameter_that_is_not_there_leaves_nothing(ec2: Any, call: str) -> None:
-    ssm = boto3.client(
+@pytest.fixture
+def ssm(ec2: Any) -> Iterator[Any]:
+    """A client of the same lab."""
+    client = boto3.client(
         "ssm",
         endpoint_url=ec2.meta.endpoint_url,
         region_name=settings.REGION,
         aws_access_key_id="lab",
         aws_secret_access_key="lab",
     )
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize("call", ["label_parameter_version", "unlabel_parameter_version"])
+def test_a_label_on_a_parameter_that_is_not_there_leaves_nothing(ssm: Any, call: str) -> None:
     with pytest.raises(ClientError, match="ParameterNotFound"):
         getattr(ssm, call)(Name=NAME, ParameterVersion=1, Labels=["golden-image.prod.x"])
     assert NAME not in {one["Name"] for one in ssm.describe_parameters()["Parameters"]}
     with pytest.raises(ClientError, match="ParameterNotFound"):
         ssm.get_parameter(Name=NAME)
-    ssm.close()
 
 
-def test_a_launch_template_that_names_a_parameter(ec2: Any) -> None:
+def test_a_launch_template_that_names_a_parameter(ec2: Any, ssm: Any) -> None:
     """EC2 reads it at each launch, and refuses a launch where there is none."""
-    ssm = boto3.client(
-        "ssm",
-        endpoint_url=ec2.meta.endpoint_url,
-        region_name=settings.REGION,
-        aws_access_key_id="lab",
-        aws_secret_access_key="lab",
-    )
     images = [image["ImageId"] for image in ec2.describe_images()["Images"]]
     template = ec2.create_launch_template(
         LaunchTemplateName="by-parameter",
@@ -53,4 +53,3 @@ def test_a_launch_template_that_names_a_parameter(ec2: Any) -> None:
     for image in images[:1]:
         ssm.put_parameter(Name=NAME, Value=image, Type="String", Overwrite=True)
         assert launch() == image
-    ssm.close()

@@ -6,7 +6,9 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import botocore.client
 import botocore.session
 import pytest
 from moto import mock_aws
@@ -56,3 +58,17 @@ def fake_packer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
         return folder
 
     return make
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the AWS calls that are made."""
+    made: list[str] = []
+    original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def noting(self: Any, operation: str, arguments: Any) -> Any:
+        made.append(operation)
+        return original(self, operation, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", noting)
+    return made

@@ -11,6 +11,7 @@ from pipeline.aws.clients import Session
 from pipeline.aws.images import Images
 from pipeline.model import Image, PointerVersion
 from pipeline.promote.standing import Standing
+from pipeline.settings.request import Request
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -102,3 +103,16 @@ class _Channels(Channels):
 
     def history(self, role: str, channel: str) -> list[PointerVersion]:
         return list(self._record)
+
+
+REQUEST = Request(
+    stack="prod",
+    stack_file="Pulumi.prod.yaml",
+    role="web",
+    architecture="x86_64",
+    owners=("self",),
+    pin=None,
+    source_channel="candidate",
+    upstream="candidate",
+)
+"""What stack prod asks for: what channel candidate holds."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.client
 import pytest
 from typer.testing import CliRunner
 
@@ -22,20 +21,6 @@ REGION = "eu-west-1"
 POINTER = "/golden-image/web/prod"
 WHEN = datetime(2026, 2, 1, 12, 0, 0, 500_000, tzinfo=UTC)
 TAGS = {"Role": "web", "Validated": "x", "ManagedBy": "packer", "BakeKey": "k"}
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the AWS calls that are made."""
-    made: list[str] = []
-    original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def noting(self: Any, operation: str, arguments: Any) -> Any:
-        made.append(operation)
-        return original(self, operation, arguments)
-
-    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", noting)
-    return made
 
 
 class Moved:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
-import botocore.client
 import pytest
 from moto.ec2.models import ec2_backends
 
@@ -15,34 +14,10 @@ from pipeline.errors import PipelineError
 from pipeline.promote import preview_lines
 from pipeline.promote.select import choose
 from pipeline.promote.standing import Standing
-from pipeline.settings.request import Request
+from tests.unit.pipeline.making import REQUEST
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"  # moto's
-REQUEST = Request(
-    stack="prod",
-    stack_file="Pulumi.prod.yaml",
-    role="web",
-    architecture="x86_64",
-    owners=("self",),
-    pin=None,
-    source_channel="candidate",
-    upstream="candidate",
-)
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the AWS calls that are made."""
-    made: list[str] = []
-    original = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def noting(self: Any, operation: str, arguments: Any) -> Any:
-        made.append(operation)
-        return original(self, operation, arguments)
-
-    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", noting)
-    return made
 
 
 def fill(images: int) -> None:

@@ -10,23 +10,13 @@ from pipeline.promote import preview_lines
 from pipeline.promote.select import Choice
 from pipeline.promote.standing import label
 from pipeline.settings.request import Request
-from tests.unit.pipeline.making import Known, image, standing
+from tests.unit.pipeline.making import REQUEST, Known, image, standing
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
 
 OLD = image("ami-1", name="web-1", created="2026-01-31T00:00:00.000Z", tags={})
 NEW = image("ami-2", name="web-2", created="2026-02-02T22:00:00.000Z", tags={})
-REQUEST = Request(
-    stack="prod",
-    stack_file="Pulumi.prod.yaml",
-    role="web",
-    architecture="x86_64",
-    owners=("self",),
-    pin=None,
-    source_channel="candidate",
-    upstream="candidate",
-)
 
 
 def said(image: Image, request: Request = REQUEST, **pointers: str) -> list[str]:

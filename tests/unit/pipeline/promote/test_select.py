@@ -7,19 +7,11 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.model import Image
 from pipeline.promote.select import choose
-from pipeline.settings.request import Request
 from tests.unit.pipeline.making import GOOD as IMAGE
+from tests.unit.pipeline.making import REQUEST as PROD
 from tests.unit.pipeline.making import Known
 
-REQUEST = Request(
-    stack="prod",
-    stack_file="Pulumi.prod.yaml",
-    role="web",
-    architecture="x86_64",
-    owners=("self",),
-    pin=None,
-    source_channel="candidate",
-)
+REQUEST = replace(PROD, upstream=None)
 
 
 def test_what_the_channel_holds() -> None:
