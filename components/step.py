@@ -36,8 +36,8 @@ def declare(
     Args:
         parent: The component.
         name: The command's name.
-        kind: What it is told, which names the step.
-        plan: The fields of that.
+        kind: The type of the plan; it names the step.
+        plan: The fields of the plan.
         environment: How it reaches AWS.
         triggers: What replaces the command when it changes.
         in_place: Whether another plan updates the command; otherwise it leaves what the step did, and does it anew.
