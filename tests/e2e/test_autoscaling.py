@@ -12,6 +12,7 @@ import pytest
 
 from lab import environment, manners, settings
 from lab.settings import LabSettings
+from tests.e2e import scaling
 from tests.e2e.conftest import lab_command
 
 GROUP = "web"
@@ -42,8 +43,7 @@ class Account:
 
     lab: LabSettings
     ec2: Any
-    scaling: Any
-    balancing: Any
+    groups: Any
     template: str
     target_group: str
 
@@ -59,24 +59,23 @@ class Account:
         return {"LaunchTemplateId": self.template, "Version": version}
 
     def start(self, version: str, **preferences: Any) -> None:
-        self.scaling.start_instance_refresh(
+        self.groups.start_instance_refresh(
             AutoScalingGroupName=GROUP,
             DesiredConfiguration={"LaunchTemplate": self.specification(version)},
             Preferences={"InstanceWarmup": 1, **preferences},
         )
 
     def refresh(self) -> dict[str, Any]:
-        found = self.scaling.describe_instance_refreshes(AutoScalingGroupName=GROUP)["InstanceRefreshes"][0]
+        found = self.groups.describe_instance_refreshes(AutoScalingGroupName=GROUP)["InstanceRefreshes"][0]
         return dict(found)
 
     def group(self) -> dict[str, Any]:
         return dict(
-            self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
+            self.groups.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
         )
 
     def states(self) -> list[str]:
-        found = self.balancing.describe_target_health(TargetGroupArn=self.target_group)
-        return sorted(one["TargetHealth"]["State"] for one in found["TargetHealthDescriptions"])
+        return scaling.healths(self.lab, self.target_group)
 
     def said(self) -> list[str]:
         """What the machines' own services answer, from their addresses."""
@@ -86,7 +85,7 @@ class Account:
         return sorted(httpx.get(f"http://{one}/version", timeout=5).text.strip() for one in addresses)
 
     def advance(self, seconds: float) -> None:
-        self._of_lab("time", {"advance": seconds})
+        scaling.advance(self.lab, seconds)
 
     def restart(self) -> None:
         """Stop the lab with its machines, and start it again."""
@@ -95,10 +94,7 @@ class Account:
             assert done.returncode == 0, done.stderr
 
     def set_manners(self, *names: str) -> None:
-        self._of_lab("manners", {"names": names})
-
-    def _of_lab(self, name: str, body: Any) -> None:
-        httpx.put(f"{self.lab.endpoint}/lab-api/{name}", json=body, timeout=120).raise_for_status()
+        scaling.of_lab(self.lab, "manners", {"names": names})
 
 
 def data(ec2: Any, script: str) -> dict[str, Any]:
@@ -119,36 +115,26 @@ def until(condition: Callable[[], object], seen: Callable[[], object]) -> None:
 
 @pytest.fixture(scope="module")
 def account(lab: LabSettings) -> Iterator[Account]:
-    ec2, scaling, balancing = (
-        environment.client(lab, name, environment.ONLOOKER) for name in ("ec2", "autoscaling", "elbv2")
-    )
+    ec2, groups = (environment.client(lab, name, environment.ONLOOKER) for name in ("ec2", "autoscaling"))
     made = ec2.create_launch_template(
         LaunchTemplateName=GROUP, LaunchTemplateData=data(ec2, SCRIPT.format(version="one", then=""))
     )
-    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-    target_group = balancing.create_target_group(
-        Name=GROUP, Protocol="HTTP", Port=80, VpcId=vpc, HealthCheckPath="/healthz",
-        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
-    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
-    balancer = balancing.create_load_balancer(Name=GROUP, Subnets=[settings.SUBNET_ID])["LoadBalancers"][0]
-    balancing.create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80,
-        DefaultActions=[{"Type": "forward", "TargetGroupArn": target_group}],
-    )  # fmt: skip
+    target_group = scaling.target_group(lab, "/healthz", name=GROUP)
     template = made["LaunchTemplate"]["LaunchTemplateId"]
-    found = Account(lab, ec2, scaling, balancing, template, target_group)
+    found = Account(lab, ec2, groups, template, target_group)
     found.set_manners(*manners.NAMES)
-    scaling.create_auto_scaling_group(
+    groups.create_auto_scaling_group(
         AutoScalingGroupName=GROUP, LaunchTemplate=found.specification("1"), MinSize=2, MaxSize=4,
         VPCZoneIdentifier=settings.SUBNET_ID, TargetGroupARNs=[target_group], HealthCheckType="ELB",
         HealthCheckGracePeriod=2 * HOUR,
     )  # fmt: skip
     yield found
-    scaling.delete_auto_scaling_group(AutoScalingGroupName=GROUP, ForceDelete=True)
+    groups.delete_auto_scaling_group(AutoScalingGroupName=GROUP, ForceDelete=True)
     until(
-        lambda: not scaling.describe_auto_scaling_groups()["AutoScalingGroups"],
-        scaling.describe_auto_scaling_groups,
+        lambda: not groups.describe_auto_scaling_groups()["AutoScalingGroups"],
+        groups.describe_auto_scaling_groups,
     )
+    scaling.remove_target_group(lab, target_group)
     found.set_manners()
 
 
