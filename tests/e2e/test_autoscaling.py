@@ -10,9 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from lab import environment, manners, settings
+from lab import environment, manners, settings, surroundings
 from lab.settings import LabSettings
-from tests.e2e import scaling
 from tests.e2e.conftest import lab_command
 
 GROUP = "web"
@@ -75,7 +74,7 @@ class Account:
         )
 
     def states(self) -> list[str]:
-        return scaling.healths(self.lab, self.target_group)
+        return surroundings.healths(self.lab, self.target_group)
 
     def said(self) -> list[str]:
         """What the machines' own services answer, from their addresses."""
@@ -85,7 +84,7 @@ class Account:
         return sorted(httpx.get(f"http://{one}/version", timeout=5).text.strip() for one in addresses)
 
     def advance(self, seconds: float) -> None:
-        scaling.advance(self.lab, seconds)
+        surroundings.advance(self.lab, seconds)
 
     def restart(self) -> None:
         """Stop the lab with its machines, and start it again."""
@@ -94,7 +93,7 @@ class Account:
             assert done.returncode == 0, done.stderr
 
     def set_manners(self, *names: str) -> None:
-        scaling.of_lab(self.lab, "manners", {"names": names})
+        surroundings.of_lab(self.lab, "manners", {"names": names})
 
 
 def data(ec2: Any, script: str) -> dict[str, Any]:
@@ -119,7 +118,7 @@ def account(lab: LabSettings) -> Iterator[Account]:
     made = ec2.create_launch_template(
         LaunchTemplateName=GROUP, LaunchTemplateData=data(ec2, SCRIPT.format(version="one", then=""))
     )
-    target_group = scaling.target_group(lab, "/healthz", name=GROUP)
+    target_group = surroundings.target_group(lab, "/healthz", name=GROUP)
     template = made["LaunchTemplate"]["LaunchTemplateId"]
     found = Account(lab, ec2, groups, template, target_group)
     found.set_manners(*manners.NAMES)
@@ -134,7 +133,7 @@ def account(lab: LabSettings) -> Iterator[Account]:
         lambda: not groups.describe_auto_scaling_groups()["AutoScalingGroups"],
         groups.describe_auto_scaling_groups,
     )
-    scaling.remove_target_group(lab, target_group)
+    surroundings.remove_target_group(lab, target_group)
     found.set_manners()
 
 

@@ -134,6 +134,7 @@ TESTED_ELSEWHERE = {
     "lab/requests": "test_controlplane.py asks as clients do",
     "lab/reserved": "tests/e2e/test_lab.py",
     "lab/server": "the process of all end-to-end tests; test_lab.py",
+    "lab/surroundings": "tests/e2e/test_autoscaling.py",
     "lab/workbench": "the harness of the end-to-end tests",
     "pipeline/__main__": "one line; each step and command is started by it",
     "pipeline/aws/causes": "test_clients.py raises the errors",

@@ -1,4 +1,4 @@
-"""What a test of a group needs in the lab beside the program: a load balancer, alarms, and time that goes by."""
+"""What a group needs beside the program, in demo and tests: a load balancer, alarms, and time that goes by."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def alarm(lab: LabSettings, name: str, state: str) -> None:
             Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1.0,
             ComparisonOperator="GreaterThanOrEqualToThreshold",
         )  # fmt: skip
-    watching.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test wants it so")
+    watching.set_alarm_state(AlarmName=name, StateValue=state, StateReason="somebody wants it so")
 
 
 def advance(lab: LabSettings, seconds: float) -> None:
