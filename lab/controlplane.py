@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from lab import account, faults, moto_gaps, requests
+from lab import account, ages, faults, moto_gaps, requests
 from lab.autoscaling.engine import Engine
 from lab.calls import Caller, CallLog
 from lab.dataplane import DataPlane
@@ -175,6 +175,12 @@ class ControlPlane:
         answer = self.carry_out(call) if fault is None else self._struck(call, fault)
         return answer or _internal_error(call.action, json_protocol=call.json_protocol)
 
+    def grow_older(self, seconds: float) -> None:
+        """Let what AWS has written down be so much older; no read shows any more what was before."""
+        with self.lock:
+            ages.add(seconds)
+            self.manners.forget()
+
     def _tags_of(self, resource_id: str) -> dict[str, str]:
         with self.lock:
             return account.tags_of(resource_id)
@@ -234,6 +240,7 @@ class ControlPlane:
                 with self.lock:
                     account.crowd(**body)
             case "time":
+                self.manners.settle()
                 return self.groups.set_time(**body)
             case "redhat":
                 image_id = account.offer_redhat(self.machines, **body)

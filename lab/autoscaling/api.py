@@ -27,9 +27,11 @@ from lab.autoscaling.refreshes import (
 from lab.moto_gaps import BY_PARAMETER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from moto.autoscaling.models import FakeAutoScalingGroup
+
+    from lab.autoscaling.clock import Clock
 
 ALARMS = 10
 LONGEST = 172_800
@@ -60,23 +62,30 @@ class IrreversibleInstanceRefreshError(AutoscalingClientError):
     )
 
 
-def fill(now: Callable[[], float]) -> None:
+def fill(clock: Clock) -> None:
     """Add the calls to moto, for this process.
 
     Args:
-        now: The lab's time.
+        clock: The lab's time.
     """
 
     def start(self: AutoScalingResponse) -> ActionResult:
-        return _start(self, now())
+        return _start(self, clock.now())
 
     def roll_back(self: AutoScalingResponse) -> ActionResult:
-        return _roll_back(self, now())
+        return _roll_back(self, clock.now())
+
+    def describe(self: AutoScalingResponse) -> ActionResult:
+        return _describe(self, clock)
+
+    def describe_activities(self: AutoScalingResponse) -> ActionResult:
+        return _describe_activities(self, clock)
 
     AutoScalingResponse.start_instance_refresh = start  # type: ignore[attr-defined]
-    AutoScalingResponse.describe_instance_refreshes = _describe  # type: ignore[attr-defined]
+    AutoScalingResponse.describe_instance_refreshes = describe  # type: ignore[attr-defined]
     AutoScalingResponse.cancel_instance_refresh = _cancel  # type: ignore[attr-defined]
     AutoScalingResponse.rollback_instance_refresh = roll_back  # type: ignore[attr-defined]
+    AutoScalingResponse.describe_scaling_activities = describe_activities  # type: ignore[method-assign]
 
 
 def _start(self: AutoScalingResponse, now: float) -> ActionResult:
@@ -209,7 +218,7 @@ def _can_return(group: FakeAutoScalingGroup, desired: Spec | None) -> bool:
     return not str(version.data.get("ImageId", "")).startswith(BY_PARAMETER)
 
 
-def _describe(self: AutoScalingResponse) -> ActionResult:
+def _describe(self: AutoScalingResponse, clock: Clock) -> ActionResult:
     """The newest first.
 
     "Instance refreshes are ordered by start time. Instance refreshes still in progress are described first." (user
@@ -219,10 +228,25 @@ def _describe(self: AutoScalingResponse) -> ActionResult:
     wanted = self._get_param("InstanceRefreshIds", [])
     found = [one for one in book(group).refreshes if not wanted or one.id in wanted]
     found.sort(key=lambda one: not one.active)
+    page, token = _page(self, found, size=50)
+    return ActionResult({"InstanceRefreshes": [one.api(clock) for one in page], "NextToken": token})
+
+
+def _describe_activities(self: AutoScalingResponse, clock: Clock) -> ActionResult:
+    """The newest first; moto has none."""
+    name = self._get_param("AutoScalingGroupName")
+    groups = [gaps.existing(self)] if name else list(self.autoscaling_backend.autoscaling_groups.values())
+    wanted = self._get_param("ActivityIds", [])
+    found = [one for group in groups for one in book(group).activities if not wanted or one.id in wanted]
+    page, token = _page(self, found, size=100)
+    return ActionResult({"Activities": [one.api(clock) for one in page], "NextToken": token})
+
+
+def _page(self: AutoScalingResponse, found: Sequence[Any], *, size: int) -> tuple[Sequence[Any], str | None]:
+    """What a call gets of a list, at most `size` unless it says otherwise, and the token for the rest."""
     start = int(self._get_param("NextToken") or 0)
-    end = start + int(self._get_param("MaxRecords") or 50)
-    token = str(end) if end < len(found) else None
-    return ActionResult({"InstanceRefreshes": [one.api() for one in found[start:end]], "NextToken": token})
+    end = start + int(self._get_param("MaxRecords") or size)
+    return found[start:end], str(end) if end < len(found) else None
 
 
 def _active(group: FakeAutoScalingGroup) -> Refresh:

@@ -1,4 +1,8 @@
-"""The time of groups and refreshes: the host's, until a test moves it."""
+"""The time of groups and refreshes: the host's, until a test moves it.
+
+Inside the lab it only goes on, so that what is due at a time comes. AWS's answers are in the time of the host (`host`):
+after a move all that was there before is older, as it is with what moto has written down (`lab.ages`).
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,7 @@ class Clock:
         self._lock = threading.Lock()
         ahead = kept.read(path, json.loads) if path.exists() else 0.0
         self._now = time.time() + float(ahead)
+        self._moved = float(ahead)
         self._since = time.monotonic()
         self._rate = 1.0
 
@@ -52,12 +57,12 @@ class Clock:
         """Let it be so much later at once."""
         with self._lock:
             self._now += seconds
+            self._moved += seconds
+
+    def host(self, seconds: float) -> datetime:
+        """A point in the lab's time as AWS answers it: what was a minute ago here, was so by the host's clock."""
+        return datetime.fromtimestamp(seconds - self._moved, UTC)
 
     def keep(self) -> None:
         """Write down how far ahead it is, for the next start."""
         kept.write(self._path, json.dumps(self.now() - time.time()).encode())
-
-
-def moment(seconds: float | None) -> datetime | None:
-    """A point in time as the API answers it."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

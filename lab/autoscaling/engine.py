@@ -41,6 +41,9 @@ class Plane(launching.Plane, Protocol):
     def save(self) -> None:
         """Keep the account as it is now."""
 
+    def grow_older(self, seconds: float) -> None:
+        """Let what AWS has written down be so much older."""
+
 
 class Engine:
     """Looks at all groups, again and again.
@@ -55,7 +58,7 @@ class Engine:
         self.clock = Clock(folder / "clock.json")
         gaps.fill()
         targets.fill()
-        api.fill(self.clock.now)
+        api.fill(self.clock)
         self._prober = probes.Prober(lambda: plane.lock, self.clock.now, self.wake)
         self._turn = threading.Lock()
         self._woken = threading.Event()
@@ -106,11 +109,17 @@ class Engine:
             self._settle()
             if left <= 0:
                 break
-            self.clock.move(min(step, left))
+            self._move(min(step, left))
             left -= step
         self.clock.keep()
+        self._plane.save()
         self.wake()
         return self.time()
+
+    def _move(self, seconds: float) -> None:
+        with self._plane.lock:
+            self.clock.move(seconds)
+            self._plane.grow_older(seconds)
 
     def time(self) -> dict[str, float]:
         """What it is, in seconds since the epoch, and its rate."""
@@ -195,4 +204,8 @@ def _alarm(refresh: Refresh) -> str | None:
 def _summary(group: FakeAutoScalingGroup) -> Any:
     """What of a group is worth a new copy of the account."""
     states = [(one.instance_id, one.lifecycle_state, one.health_status) for one in group.instance_states]
-    return states, [repr(refresh) for refresh in book(group).refreshes], len(book(group).activities)
+    return (
+        states,
+        [repr(refresh) for refresh in book(group).refreshes],
+        [one.status for one in book(group).activities],
+    )

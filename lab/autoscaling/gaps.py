@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup
 from moto.autoscaling.responses import AutoScalingResponse
-from moto.core.responses import ActionResult, EmptyResult
+from moto.core.responses import EmptyResult
+from moto.core.utils import utcnow
 
 from lab.autoscaling import targets
 from lab.autoscaling.members import Member, book, members
@@ -38,7 +39,6 @@ def fill() -> None:
         (AutoScalingResponse, "delete_auto_scaling_group", _delete),
         (AutoScalingResponse, "set_desired_capacity", _set_desired(AutoScalingResponse.set_desired_capacity)),
         (AutoScalingResponse, "set_instance_health", _set_health(AutoScalingResponse.set_instance_health)),
-        (AutoScalingResponse, "describe_scaling_activities", _describe_activities),
     )
     for owner, name, value in parts:
         setattr(owner, name, value)
@@ -155,6 +155,8 @@ def _create(responses: type[AutoScalingResponse]) -> Callable[..., Any]:
             raise AlreadyExistsError(name)
         answer = of_moto(self)
         _keep_extras(self)
+        # Moto has a text there, in the time of the host's zone.
+        existing(self).created_time = utcnow()  # type: ignore[assignment]
         # "Its default value is 0 seconds when you create an Auto Scaling group using the AWS CLI or an SDK" (user
         # guide, "Set the health check grace period"); moto has the console's 300.
         existing(self).health_check_grace_period = int(self._get_param("HealthCheckGracePeriod") or 0)
@@ -206,15 +208,6 @@ def _delete(self: AutoScalingResponse) -> EmptyResult:
     book(group).deleting = True
     group.status = DELETING  # type: ignore[attr-defined]
     return EmptyResult()
-
-
-def _describe_activities(self: AutoScalingResponse) -> ActionResult:
-    """The newest first; moto has none."""
-    name = self._get_param("AutoScalingGroupName")
-    groups = [existing(self)] if name else list(self.autoscaling_backend.autoscaling_groups.values())
-    wanted = self._get_param("ActivityIds", [])
-    found = [one for group in groups for one in book(group).activities]
-    return ActionResult({"Activities": [one for one in found if not wanted or one["ActivityId"] in wanted]})
 
 
 def forget_ended(group: FakeAutoScalingGroup, backend: AutoScalingBackend) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.autoscaling import health, rolling
+from lab.autoscaling.activities import FAILED
 from lab.autoscaling.members import UNHEALTHY, Book, Member, Spec, book, members, own_spec
 from lab.autoscaling.rolling import Fleet, Want
 
@@ -89,8 +90,8 @@ def _allowed(found: Orders, group: FakeAutoScalingGroup, kept: Book, now: float)
     if found.launch and now < kept.retry_at:
         found.launch = 0
         if refresh:
-            failed = next(one for one in kept.activities if one["StatusCode"] == "Failed")
-            refresh.reason = f"Waiting for remaining instances to be available. {failed['StatusMessage']}"
+            failed = next(one for one in kept.activities if one.status == FAILED)
+            refresh.reason = f"Waiting for remaining instances to be available. {failed.message}"
     if health.is_suspended(group, "Launch"):
         found.launch = 0
     forward = refresh is not None and refresh.forward

@@ -32,21 +32,16 @@ def watch(group: FakeAutoScalingGroup, now: float) -> None:
         state = member.instance.state
         if member.lifecycle_state == TERMINATING:
             if state == "terminated":
-                _remove(group, member)
+                group.instance_states = [one for one in group.instance_states if one is not member]
+                book(group).end(member.instance_id, now)
         elif state in ENDING:
             member.health_status = UNHEALTHY
         elif member.lifecycle_state == PENDING and state == "running":
             member.lifecycle_state, member.in_service_at = IN_SERVICE, now
+            book(group).end(member.instance_id, now)
         elif member.lifecycle_state == IN_SERVICE and _fails(group, member, now):
             member.health_status = UNHEALTHY
     targets.register(group, [one for one in members(group) if one.lifecycle_state == IN_SERVICE])
-
-
-def _remove(group: FakeAutoScalingGroup, member: Member) -> None:
-    group.instance_states = [one for one in group.instance_states if one is not member]
-    for activity in book(group).activities:
-        if activity["StatusCode"] == "InProgress" and member.instance_id in activity["Description"]:
-            activity |= {"StatusCode": "Successful", "Progress": 100}
 
 
 def _fails(group: FakeAutoScalingGroup, member: Member, now: float) -> bool:

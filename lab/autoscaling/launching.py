@@ -14,7 +14,7 @@ from werkzeug.test import EnvironBuilder
 from lab import environment
 from lab import settings as lab_settings
 from lab.autoscaling import targets
-from lab.autoscaling.clock import moment
+from lab.autoscaling.activities import FAILED, Activity
 from lab.autoscaling.members import TERMINATING, Member, Spec, book, own_spec
 from lab.calls import Caller
 from lab.dataplane import ec2
@@ -96,7 +96,7 @@ def launch(plane: Plane, name: str, orders: Orders, now: float) -> None:
                 instance = ec2().get_instance(made[1].decode())
                 member = Member(instance, group, orders.spec, cause=orders.cause, now=now)
                 group.instance_states.append(member)
-                book(group).note(_activity(group, f"Launching a new EC2 instance: {instance.id}", now))
+                book(group).note(Activity(name, f"Launching a new EC2 instance: {instance.id}", now))
                 continue
         if made is not None:
             # Its group was deleted meanwhile.
@@ -116,7 +116,7 @@ def end(plane: Plane, name: str, orders: Orders, now: float) -> None:
             targets.deregister(group, member)
             member.lifecycle_state = TERMINATING
             text = f"Terminating EC2 instance: {member.instance_id}"
-            book(group).note({**_activity(group, text, now, why), "StatusCode": "InProgress", "Progress": 50})
+            book(group).note(Activity(name, text, now, why))
         ids = [one.instance_id for one, _ in orders.end if one.instance.state != "terminated"]
     if ids:
         _asked(plane, "TerminateInstances", {f"InstanceId.{n}": one for n, one in enumerate(ids, 1)})
@@ -199,24 +199,6 @@ def _note_failure(group: FakeAutoScalingGroup, body: bytes, now: float) -> None:
     found = _MESSAGE.search(body)
     words = found[2].decode() if found else "EC2 did not answer."
     book(group).retry_at = now + RETRY_SECONDS
-    activity = _activity(group, "Launching a new EC2 instance.", now)
-    message = f"{words} Launching EC2 instance failed."
-    book(group).note({**activity, "StatusCode": "Failed", "StatusMessage": message})
-
-
-def _activity(group: FakeAutoScalingGroup, text: str, now: float, why: str = "") -> dict[str, Any]:
-    """As Activity of the API."""
-    at = moment(now)
-    assert at is not None  # now is a number
-    reason = why or "an instance was started in response to a difference between desired and actual capacity"
-    cause = f"At {at:%Y-%m-%dT%H:%M:%SZ} {reason}."
-    return {
-        "ActivityId": str(uuid.uuid4()),
-        "AutoScalingGroupName": group.name,
-        "Description": text,
-        "Cause": cause,
-        "StartTime": at,
-        "EndTime": at,
-        "StatusCode": "Successful",
-        "Progress": 100,
-    }
+    activity = Activity(group.name, "Launching a new EC2 instance.", now, status=FAILED, ended=now)
+    activity.message = f"{words} Launching EC2 instance failed."
+    book(group).note(activity)

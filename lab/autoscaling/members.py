@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.models import FakeAutoScalingGroup, InstanceState
 
+from lab.autoscaling.activities import IN_PROGRESS, SUCCESSFUL
+
 if TYPE_CHECKING:
     from moto.ec2.models.instances import Instance
 
+    from lab.autoscaling.activities import Activity
     from lab.autoscaling.refreshes import Refresh
 
 PENDING, IN_SERVICE, STANDBY, TERMINATING = "Pending", "InService", "Standby", "Terminating"
@@ -89,13 +92,13 @@ class Book:
 
     Attributes:
         refreshes: The newest first.
-        activities: Scaling activities as the API answers them, the newest first.
+        activities: The newest first.
         retry_at: No launch before that time, after one that failed.
         deleting: Whether the group goes once its machines are gone.
     """
 
     refreshes: list[Refresh] = field(default_factory=list)
-    activities: list[dict[str, Any]] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)
     retry_at: float = 0.0
     deleting: bool = False
 
@@ -104,10 +107,16 @@ class Book:
         """The refresh that is on its way."""
         return next((one for one in self.refreshes if one.active), None)
 
-    def note(self, activity: dict[str, Any]) -> None:
+    def note(self, activity: Activity) -> None:
         """Write an activity down."""
         self.activities.insert(0, activity)
         del self.activities[ACTIVITIES:]
+
+    def end(self, instance_id: str, now: float) -> None:
+        """What was in progress with an instance is over."""
+        for activity in self.activities:
+            if activity.status == IN_PROGRESS and activity.text.endswith(instance_id):
+                activity.end(SUCCESSFUL, now)
 
 
 def book(group: FakeAutoScalingGroup) -> Book:

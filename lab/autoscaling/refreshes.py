@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lab.autoscaling.clock import moment
-
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from lab.autoscaling.clock import Clock
     from lab.autoscaling.members import Spec
 
 PENDING, IN_PROGRESS, BAKING = "Pending", "InProgress", "Baking"
@@ -138,13 +139,17 @@ class Refresh:
         """It is over."""
         self.status, self.reason, self.ended, self.wait_until = status, reason, now, None
 
-    def api(self) -> dict[str, Any]:
-        """As InstanceRefresh."""
+    def api(self, clock: Clock) -> dict[str, Any]:
+        """As InstanceRefresh, whose times are in whole seconds (example of DescribeInstanceRefreshes)."""
+
+        def at(seconds: float) -> datetime:
+            return clock.host(seconds).replace(microsecond=0)
+
         said: dict[str, Any] = {
             "InstanceRefreshId": self.id,
             "AutoScalingGroupName": self.group,
             "Status": self.status,
-            "StartTime": moment(self.started),
+            "StartTime": at(self.started),
             "PercentageComplete": self.percentage,
             "InstancesToUpdate": self.to_update,
             "Preferences": self.preferences.api(),
@@ -153,13 +158,13 @@ class Refresh:
         if self.reason:
             said["StatusReason"] = self.reason
         if self.ended is not None:
-            said["EndTime"] = moment(self.ended)
+            said["EndTime"] = at(self.ended)
         if self.asked:
             said["DesiredConfiguration"] = self.asked
         if self.rollback:
             said["RollbackDetails"] = {
                 "RollbackReason": self.rollback.reason,
-                "RollbackStartTime": moment(self.rollback.started),
+                "RollbackStartTime": at(self.rollback.started),
                 "PercentageCompleteOnRollback": self.rollback.percentage,
                 "InstancesToUpdateOnRollback": self.rollback.to_update,
             }

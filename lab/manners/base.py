@@ -111,6 +111,12 @@ class Manner:
         """Seconds from now on for which an answer may still not show all that has been done."""
         return 0.0
 
+    def settle(self) -> None:
+        """Return once what it has put off is done; the control plane's lock is not held."""
+
+    def forget(self) -> None:
+        """Time has been moved: what was a moment ago is long ago."""
+
     def instead(self, call: Call) -> Answer | None:
         """The answer to a call, if this manner gives it; None lets the call go on."""
         del call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,12 +44,18 @@ class LateImageParameters(Manner):
         self._writing: dict[str, list[float]] = {}
         self._due: list[float] = []
         """Of all parameters, until they have been written."""
+        self._written = threading.Condition(plane.lock)
 
     def lag(self) -> float:
         """Until the last of them is written; more than nothing while one is being written."""
         with self.plane.lock:
             due = list(self._due)
         return max(max(due) - time.monotonic(), LEAST_SECONDS) if due else 0.0
+
+    def settle(self) -> None:
+        """Wait for what is being written: a test that moves the time moves it past that."""
+        with self._written:
+            self._written.wait_for(lambda: not self._due)
 
     def instead(self, call: Call) -> Answer | None:
         """Refuse at once what SSM refuses at once; write all else later."""
@@ -72,8 +79,9 @@ class LateImageParameters(Manner):
         try:
             self._write(call, name)
         finally:
-            with self.plane.lock:
+            with self._written:
                 self._due.remove(due)
+                self._written.notify_all()
 
     def _tried(self, call: Call, name: str) -> Answer:
         """What moto says of it, with nothing changed."""

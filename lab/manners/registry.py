@@ -68,6 +68,16 @@ class Manners:
         """Seconds from now on for which an answer may still not show all that has been done."""
         return max((manner.lag() for manner in self._on), default=0.0)
 
+    def settle(self) -> None:
+        """Return once what they have put off is done; the control plane's lock is not held."""
+        for manner in self._on:
+            manner.settle()
+
+    def forget(self) -> None:
+        """Time has been moved: what was a moment ago is long ago."""
+        for manner in self._on:
+            manner.forget()
+
     def answer(self, call: Call) -> Answer:
         """Answer a call: one of them does, or the control plane as it is."""
         for manner in self._of(call):

@@ -92,6 +92,11 @@ class StaleReads(Manner):
         with self.plane.lock:
             return max(self._pasts[-1].until + SECONDS - time.monotonic(), 0.0) if self._pasts else 0.0
 
+    def forget(self) -> None:
+        """A read does not lag behind a move of the time, and what it once showed had other times."""
+        with self.plane.lock:
+            self._pasts.clear()
+
     def instead(self, call: Call) -> Answer | None:
         """Some reads are answered from the past."""
         if call.action not in READS or (

@@ -117,6 +117,7 @@ TESTED_ELSEWHERE = {
     "lab/__main__": "the command line of all end-to-end tests; test_lab.py",
     "lab/access": "test_permissions.py, and tests/e2e/test_iam.py both ways",
     "lab/account": "test_controlplane.py asks it as AWS is asked",
+    "lab/ages": "autoscaling/test_time.py",
     "lab/autoscaling/*": "asked as AWS is: autoscaling/test_refresh.py, test_health.py; tests/e2e/test_autoscaling.py",
     "lab/base_image": "builds a system; tests/e2e/test_lab.py",
     "lab/calls": "read by tests/e2e/test_iam.py",
