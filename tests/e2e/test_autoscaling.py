@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,10 +79,22 @@ class Account:
 
     def said(self) -> list[str]:
         """What the machines' own services answer, from their addresses."""
+        found = (httpx.get(f"http://{one}/version", timeout=5) for one in self._addresses())
+        return sorted(one.text.strip() for one in found)
+
+    def serving(self) -> bool:
+        """Whether port 80 of each machine answers."""
+        try:
+            for address in self._addresses():
+                socket.create_connection((address, 80), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def _addresses(self) -> list[str]:
         ids = [one["InstanceId"] for one in self.group()["Instances"]]
         found = self.ec2.describe_instances(InstanceIds=ids)["Reservations"]
-        addresses = [one["PrivateIpAddress"] for each in found for one in each["Instances"]]
-        return sorted(httpx.get(f"http://{one}/version", timeout=5).text.strip() for one in addresses)
+        return [one["PrivateIpAddress"] for each in found for one in each["Instances"]]
 
     def advance(self, seconds: float) -> None:
         surroundings.advance(self.lab, seconds)
@@ -144,6 +157,8 @@ def test_a_group_boots_is_refreshed_and_returns_from_a_version_that_fails(accoun
     account.start(account.version("two"), MinHealthyPercentage=100, MaxHealthyPercentage=200, BakeTime=HOUR)
     until(lambda: account.refresh()["Status"] == "Baking", account.refresh)
     account.restart()
+    # Their health is that of before the restart until the next check.
+    until(account.serving, account.group)
     until(lambda: account.states() == ["healthy", "healthy"], account.group)
     assert (account.refresh()["Status"], account.group()["LaunchTemplate"]["Version"]) == ("Baking", "1")
     account.advance(HOUR)
