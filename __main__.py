@@ -21,6 +21,7 @@ from pulumi.runtime.config import CONFIG
 
 from components import baking, outputs
 from components.fleet import Fleet
+from components.fleet_group import FleetGroup
 from components.image_promotion import ImagePromotion
 from pipeline import visible
 from pipeline.aws.account import Account
@@ -115,8 +116,24 @@ def program() -> None:
         instance_type=stack.fleet_type,
         security_group_ids=stack.fleet.security_group_ids,
         instance_profile=stack.fleet.instance_profile,
+        user_data=stack.fleet.user_data,
         after=promotion.settled,
     )
+    if stack.fleet.group is not None:
+        group = FleetGroup(
+            "machines",
+            role=stack.role,
+            channel=stack.channel,
+            source=stack.source,
+            stack=stack.stack,
+            keys=stack.fleet.group,
+            promotion=promotion,
+            fleet=fleet,
+            rejected=None,
+            region=stack.region,
+            environment=stack.environment,
+        )
+        outputs.of_group(group)
 
     outputs.of_stack(stack, promotion, fleet)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -36,6 +37,7 @@ class Fleet(pulumi.ComponentResource):
         instance_type: str,
         security_group_ids: Sequence[str] = (),
         instance_profile: str | None = None,
+        user_data: str | None = None,
         after: pulumi.Resource | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -49,6 +51,7 @@ class Fleet(pulumi.ComponentResource):
             instance_type: Size of the machines.
             security_group_ids: Their security groups; none means the VPC's default one.
             instance_profile: Name of their instance profile.
+            user_data: What each machine runs at its first boot.
             after: What must be done before the template changes.
             opts: Options of the component.
         """
@@ -65,6 +68,7 @@ class Fleet(pulumi.ComponentResource):
             update_default_version=True,
             vpc_security_group_ids=list(security_group_ids) or None,
             iam_instance_profile={"name": instance_profile} if instance_profile else None,
+            user_data=base64.b64encode(user_data.encode()).decode() if user_data else None,
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required"},
             tags={TAG_ROLE: role, TAG_CHANNEL: channel},
             tag_specifications=[{"resource_type": kind, "tags": tags} for kind in ("instance", "volume")],

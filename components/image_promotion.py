@@ -45,6 +45,12 @@ class ImagePromotion(pulumi.ComponentResource):
     previous_image: pulumi.Output[str]
     """What the channel held before, or an empty text."""
 
+    when: pulumi.Output[str]
+    """When its pointer was written, ISO 8601."""
+
+    label: pulumi.Output[str]
+    """The word of the label that the promotion has left on the pointer."""
+
     settled: pulumi.Resource
     """Done when pointer and tags agree; what uses the image waits for it."""
 
@@ -147,10 +153,12 @@ class ImagePromotion(pulumi.ComponentResource):
             ),
         )
         record = step.result(held)
+        self.when = record.apply(lambda found: str(found["when"]))
+        self.label = step.result(claim).apply(lambda found: str(found["label"]))
         self.settled = declare(
             plans.Settle,
             source=source,
-            when=record.apply(lambda found: str(found["when"])),
+            when=self.when,
             delete=plans.Leave,
             after=tag,
         )

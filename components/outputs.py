@@ -12,6 +12,7 @@ from pipeline.model import TAG_GIT_COMMIT
 if TYPE_CHECKING:
     from components.baking import Baked
     from components.fleet import Fleet
+    from components.fleet_group import FleetGroup
     from components.image_promotion import ImagePromotion
     from pipeline.promote.select import Choice
     from pipeline.settings.load import Settings
@@ -35,6 +36,12 @@ def of_choice(choice: Choice) -> None:
     pulumi.export("imageFrom", choice.origin)
     pulumi.export("gitCommit", choice.image.tags.get(TAG_GIT_COMMIT, ""))
     pulumi.export("validated", choice.image.validated)
+
+
+def of_group(group: FleetGroup) -> None:
+    """Export what a stack with a group says of its machines."""
+    pulumi.export("group", group.group)
+    pulumi.export("deployed", group.deployed)
 
 
 def of_stack(stack: Settings, promotion: ImagePromotion, fleet: Fleet) -> None:

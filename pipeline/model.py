@@ -17,6 +17,8 @@ TAG_ROLE = "Role"
 TAG_CHANNEL = "ImageChannel"
 TAG_VALIDATED = "Validated"
 TAG_REVOKED = "Revoked"
+TAG_REJECTED = "Rejected"
+"""``CHANNEL WHEN REASON`` on an image whose roll-out failed in that channel's group."""
 TAG_BAKE_KEY = "BakeKey"
 """The bake key, on a finished image and nothing else: written last."""
 TAG_BAKE_RUN = "BakeRun"
@@ -27,6 +29,8 @@ TAG_GIT_COMMIT = "GitCommit"
 TAG_SOURCE_IMAGE = "SourceImage"
 TAG_MANAGED_BY = "ManagedBy"
 TAG_KEEP = "Keep"
+TAG_VALUE_LIMIT = 256
+"""EC2: characters in a tag's value."""
 TAG_PURPOSE = "Purpose"
 VALIDATION = "validation"
 """What machines, keys and groups of a validation are for; of TAG_PURPOSE."""
@@ -41,6 +45,16 @@ def held_tag(channel: str) -> str:
     return f"Held-{channel}"
 
 
+def deployed_tag(channel: str) -> str:
+    """The tag of an image that a channel's group runs, or has run: ``WHEN REFRESH``, of the last roll-out."""
+    return f"Deployed-{channel}"
+
+
+def group_name(role: str, channel: str) -> str:
+    """The name of a channel's Auto Scaling group, such as ``web-prod``."""
+    return f"{role}-{channel}"
+
+
 def pointer_name(role: str, channel: str) -> str:
     """The SSM parameter that is a channel's authority, such as ``/golden-image/web/prod``."""
     return f"{POINTER_ROOT}/{role}/{channel}"
@@ -49,6 +63,21 @@ def pointer_name(role: str, channel: str) -> str:
 def pointer_description(role: str, channel: str, source: str | None) -> str:
     """The parameter's description, but for the promotion's word; `pointer_source` reads the source back."""
     return f"The image that channel {channel} of role {role} holds, taken from {source or 'a pin'}"
+
+
+def returned_description(
+    role: str, channel: str, source: str | None, *, failed: str, to: str, word: str
+) -> str:
+    """The description of a version by which a channel went back from an image whose roll-out failed."""
+    plain = pointer_description(role, channel, source)
+    start, end = plain.split(", taken from ", 1)
+    return f"{start}, returned from {failed} to {to}, taken from {end} ({word})"
+
+
+def returned_from(description: str) -> tuple[str, str] | None:
+    """The image whose roll-out failed and the one that the channel went back to, if a description says so."""
+    found = re.search(r", returned from (ami-[0-9a-f]+) to (ami-[0-9a-f]+), taken from ", description)
+    return (found[1], found[2]) if found else None
 
 
 def plain_description(description: str) -> str:
@@ -107,6 +136,11 @@ class Image:
     def revoked(self) -> str | None:
         """Why it must not be used, or None."""
         return self.tags.get(TAG_REVOKED)
+
+    @property
+    def rejected(self) -> str | None:
+        """In which channel its roll-out failed, when and why, or None."""
+        return self.tags.get(TAG_REJECTED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -215,3 +215,32 @@ class Settle(Promotion):
     step = "settle"
     source: str | None = None
     when: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollOut(Promotion):
+    """Move the machines of a group to a version of its launch template, and return if they do not become healthy.
+
+    Attributes:
+        source: Where the stack takes images from: a channel, ``bake``, or None.
+        label: The word of the label that the promotion has left on the pointer.
+        when: When the pointer was written, ISO 8601: refreshes that are older belong to an earlier promotion.
+        group: Name of the Auto Scaling group.
+        template: ID of its launch template.
+        version: Number of the version that has the image.
+        preferences: The instance refresh's, in the words of the API (RefreshPreferences).
+        timeout_minutes: How long the refresh may take, from its start.
+        rejected: The image that was asked for, where this update finishes the return from it.
+    """
+
+    step = "roll-out"
+    made_in = "fleet_group.py"
+    source: str | None = None
+    label: str
+    when: str
+    group: str
+    template: str
+    version: int
+    preferences: dict[str, Any]
+    timeout_minutes: int
+    rejected: str | None = field(default=None, metadata=IF_GIVEN)

@@ -10,9 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pipeline.settings import provider
+from pipeline.settings.keys import Keys
 from pipeline.settings.kinds import PROFILE, REGION
 from pipeline.settings.role import RoleFile
-from pipeline.settings.schema import PROJECT, Config, Keys
+from pipeline.settings.schema import PROJECT, Config
 from tools.checks import PROJECT as FOLDER
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One region of an account: its images, channels and machines.
+"""One region of an account: its images, channels, machines, groups and launch templates.
 
 botocore is imported at the first call: a program that asks nothing does not pay for it.
 """
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from pipeline.aws import leftovers
 from pipeline.aws.channels import Channels
 from pipeline.aws.clients import Session
+from pipeline.aws.groups import Groups
 from pipeline.aws.images import Images
 from pipeline.aws.machines import Machines
 from pipeline.aws.patience import SHORT
+from pipeline.aws.templates import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Account:
-    """The images, channels and machines of one account and region; every failure is one clear error.
+    """What this project uses of one account and region; every failure is one clear error.
 
     Args:
         region: AWS region.
@@ -38,6 +40,8 @@ class Account:
         self.images = Images(self._session)
         self.channels = Channels(self._session)
         self.machines = Machines(self._session)
+        self.groups = Groups(self._session)
+        self.templates = Templates(self._session)
 
     def leftovers(self, bake_id: str) -> Iterator[Chore]:
         """What one run of a bake has left, in words, and how it goes.

@@ -88,6 +88,14 @@ class Channels:
             for found in values
         ]
 
+    def write(self, role: str, channel: str, image_id: str, description: str) -> None:
+        """Let a channel's pointer hold an image. SSM checks and writes it after it has answered."""
+        name = pointer_name(role, channel)
+        with self._session.asking(f"write {image_id} to {name}"):
+            self._session.client("ssm").put_parameter(
+                Name=name, Value=image_id, Description=description, Overwrite=True, DataType="aws:ec2:image"
+            )
+
     def attach(self, name: str, version: int, label: str) -> None:
         """Attach a label to a version of a pointer; it leaves the one that has it. SSM refuses some names."""
         with self._session.asking(f"label version {version} of {name}"):

@@ -81,3 +81,9 @@ def settle() -> None:
 def leave() -> None:
     """Remove a channel's tags, as its pointer is deleted."""
     _step("promote.settle", "leave")
+
+
+@app.command("roll-out", rich_help_panel=STEPS)
+def roll_out() -> None:
+    """Move a group's machines to a version of its launch template, or return if they do not become healthy."""
+    _step("rollout.roll_out")

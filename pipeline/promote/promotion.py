@@ -36,6 +36,7 @@ class Promotion:
         self.role = role
         self.channel = channel
         self.pointer = Pointer(stack, role, channel, channels=account.channels)
+        self.channels = account.channels
         self._account = account
         self._step = step
 

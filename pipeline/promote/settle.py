@@ -48,7 +48,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
             since=datetime.fromisoformat(plan.when),
             source=plan.source,
         )
-        held = [*_others(promotion), mine]
+        held = [*others(promotion), mine]
         if promotion.settle(wanted_tags(held), held, fresh=plan.image_id):
             # The channel's tag was on its image before this step: it may have been taken by who moves the pointer now.
             _still_there(promotion, plan.image_id)
@@ -103,7 +103,7 @@ def leave(given: Mapping[str, Any]) -> dict[str, Any]:
             f"to keep it: `pulumi state delete --stack {found.stack}` of the stack's ssm:Parameter, "
             "and of promotion-settle",
         )
-    held = _others(promotion)
+    held = others(promotion)
     promotion.settle(wanted_tags(held), held)
     return {"imageId": plan.image_id}
 
@@ -117,7 +117,8 @@ def withdraw(account: Account, image_id: str, *, role: str) -> None:
             promotion.untag(image_id, channel)
 
 
-def _others(promotion: Promotion) -> list[Held]:
+def others(promotion: Promotion) -> list[Held]:
+    """What the role's other channels hold."""
     return [one for one in promotion.held() if one.channel != promotion.channel]
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
-from pipeline.model import plain_description, pointer_name
+from pipeline.model import plain_description, pointer_name, returned_from
 from pipeline.record import KEPT_VERSIONS
 
 if TYPE_CHECKING:
@@ -92,12 +92,14 @@ class Standing:
         """The word of the label that a stack of this name left on the latest version, or None.
 
         A write whose answer was lost is made again by the provider, and SSM writes both late: the second one may come
-        after the label. It has the same image and, in its description, the same word.
+        after the label. It has the same image and, in its description, the same word. So has a return after a roll-out
+        that failed, whose description names the image before and the one that it goes back to.
         """
         for number, entry in enumerate(self.record):
             latest = self.record[0]
             word = min(self._words([entry]) - {ACKNOWLEDGED}, default=None)
             same = (entry.image_id, entry.description) == (latest.image_id, latest.description)
+            same = same or returned_from(latest.description) == (entry.image_id, latest.image_id)
             if word is not None and (number == 0 or (same and latest.description.endswith(f" ({word})"))):
                 return word
             if not same or any(name.startswith(LABELS) for name in entry.labels):

@@ -174,6 +174,12 @@ NAME = Text(
 IMAGE_ID = Text("an image id: ami- and 8 or 17 hexadecimal digits", r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 SUBNET_ID = Text("a subnet id: subnet- and 8 to 17 hexadecimal digits", r"subnet-[0-9a-f]{8,17}")
 SECURITY_GROUP_ID = Text("a security group id: sg- and 8 to 17 hexadecimal digits", r"sg-[0-9a-f]{8,17}")
+TARGET_GROUP_ARN = Text(
+    "the ARN of a target group, arn:aws:elasticloadbalancing:…:targetgroup/…",
+    r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}/[0-9a-f]+",
+)
+ALARM = Text("an alarm's name (at most 255 characters)", r"[^\x00-\x1f\x7f]{1,255}")
+DURATION = Text("a number and m, h or d, such as 90m, 24h or 3d", r"[1-9][0-9]{0,4}[mhd]")
 INSTANCE_TYPE = Text("an instance type such as t3.micro", r"[a-z0-9-]+\.[a-z0-9-]+")
 USER = Text("a Unix user name such as ec2-user", r"[a-z_][a-z0-9_-]{0,31}")
 OWNER = Text("self, amazon, aws-marketplace or a 12-digit account", r"self|amazon|aws-marketplace|[0-9]{12}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -65,6 +66,13 @@ class Settings(Config):
             source_channel=channel,
             upstream=channel,
         )
+
+    @property
+    def soak_time(self) -> timedelta | None:
+        """How long an image must have been in the channel that it is taken from, or None."""
+        if self.soak is None:
+            return None
+        return timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[self.soak[-1]]: int(self.soak[:-1])})
 
     @property
     def environment(self) -> dict[str, str]:

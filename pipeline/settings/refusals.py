@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
-    from pipeline.settings.schema import Keys
+    from pipeline.settings.keys import Keys
 
 NOTHING = object()
 

@@ -14,9 +14,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PipelineError
+from pipeline.settings.keys import Keys
 from pipeline.settings.kinds import NAME, Whole, Words, nearest
 from pipeline.settings.refusals import key_error, refusal
-from pipeline.settings.schema import PROJECT, Keys
+from pipeline.settings.schema import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

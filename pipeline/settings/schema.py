@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from pipeline.settings.group import GroupKeys
+from pipeline.settings.keys import Keys
 from pipeline.settings.kinds import (
     CHECK,
+    DURATION,
     FLAG,
     IMAGE_ID,
     INSTANCE_PROFILE,
@@ -40,25 +42,6 @@ FAMILY = {"x86_64": "t3", "arm64": "t4g"}
 """Architecture to the family of default instance types."""
 
 Flag = Annotated[bool, FLAG]
-
-
-class Keys(BaseModel):
-    """A mapping of config whose keys are all known. A key without a value, or with an empty text, has its default."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        alias_generator=to_camel,
-        use_attribute_docstrings=True,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_a_value(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {key: value for key, value in values.items() if value is not None and value != ""}
 
 
 class Bake(Keys):
@@ -144,6 +127,12 @@ class Fleet(Keys):
     instance_profile: Annotated[str, INSTANCE_PROFILE] | None = None
     """Name of their instance profile. Default: none."""
 
+    user_data: Annotated[str, SCRIPT] | None = None
+    """What each machine runs at its first boot, such as a script that begins with #!. Default: nothing."""
+
+    group: GroupKeys | None = None
+    """An Auto Scaling group of these machines, which each promotion rolls out to. Default: none."""
+
 
 class Config(Keys):
     """All keys of the project."""
@@ -167,6 +156,9 @@ class Config(Keys):
         "self",
     )
     """Whose images may be promoted, in the words of EC2's DescribeImages: self alone."""
+
+    soak: Annotated[str, DURATION] | None = None
+    """How long an image must have been in the channel that it is taken from, such as 24h. Default: no time."""
 
     bake: Bake = Field(default_factory=Bake)
     """What goes into an image besides the files under packer/."""

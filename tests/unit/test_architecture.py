@@ -13,11 +13,12 @@ import pytest
 from tools.checks import PROJECT
 
 FLOORS = (
-    {"visible", "model", "processes"},
+    {"visible", "model", "scaling", "processes"},
     {"errors", "markdown", "log", "record"},
     {"settings", "aws", "plans", "secretscan"},
     {"gitleaks", "net"},
     {"promote"},
+    {"rollout"},
     {"operate"},
     {"validation"},
     {"baking"},

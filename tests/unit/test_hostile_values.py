@@ -21,7 +21,7 @@ from pipeline.doctor.findings import Report, Subject
 from pipeline.errors import PipelineError
 from pipeline.model import Image
 from pipeline.promote import refusals
-from pipeline.settings import load, provider, schema
+from pipeline.settings import keys, load, provider, schema
 from pipeline.settings.request import Request
 from pipeline.settings.role import Role
 from pipeline.validation import report
@@ -66,7 +66,7 @@ TEXT_ALLOWED = {"HCL", "quotes", "option", "HTML", "path", "long"}
 MARK = "HOSTILE-VALUE"
 
 
-def aliased(model: type[schema.Keys]) -> dict[str, FieldInfo]:
+def aliased(model: type[keys.Keys]) -> dict[str, FieldInfo]:
     """The fields of a mapping by their names in a stack file."""
     return {str(field.alias): field for field in model.model_fields.values()}
 
@@ -76,7 +76,7 @@ def fields() -> Iterator[tuple[str, dict[str, Any]]]:
     for key, field in aliased(schema.Config).items():
         if key not in schema.OBJECT_KEYS:
             yield f"golden-image:{key}", {f"golden-image:{key}": MARK}
-        if isinstance(field.annotation, type) and issubclass(field.annotation, schema.Keys):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, keys.Keys):
             for inner in aliased(field.annotation):
                 for value in (MARK, [MARK]):
                     yield f"golden-image:{key}.{inner}", {f"golden-image:{key}": {inner: value}}

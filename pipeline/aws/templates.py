@@ -1,0 +1,64 @@
+"""Versions of launch templates. Decides nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.aws.clients import Session
+    from pipeline.scaling import Version
+
+
+class Templates:
+    """The launch templates of one account and region.
+
+    Args:
+        session: How AWS is reached.
+
+    Raises:
+        PipelineError: From each method: AWS was not reached, or refused.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def data(self, version: Version) -> Mapping[str, Any] | None:
+        """What a version launches, in EC2's words (ResponseLaunchTemplateData), or None if there is no such version."""
+        from botocore.exceptions import ClientError
+
+        with self._session.asking(
+            f"look up version {version.number} of the launch template {version.template}"
+        ):
+            try:
+                answer = self._ec2.describe_launch_template_versions(
+                    LaunchTemplateId=version.template, Versions=[version.number]
+                )
+            except ClientError as error:
+                if not error.response["Error"]["Code"].startswith("InvalidLaunchTemplate"):
+                    raise
+                return None
+        return next((found["LaunchTemplateData"] for found in answer["LaunchTemplateVersions"]), None)
+
+    def default(self, template: str) -> int | None:
+        """The number of a template's default version, or None if there is no such template."""
+        from botocore.exceptions import ClientError
+
+        with self._session.asking(f"look up the launch template {template}"):
+            try:
+                answer = self._ec2.describe_launch_templates(LaunchTemplateIds=[template])
+            except ClientError as error:
+                if not error.response["Error"]["Code"].startswith("InvalidLaunchTemplate"):
+                    raise
+                return None
+        return next((int(found["DefaultVersionNumber"]) for found in answer["LaunchTemplates"]), None)
+
+    def set_default(self, version: Version) -> None:
+        """Make a version the default one of its template."""
+        with self._session.asking(f"make version {version.number} the default one of {version.template}"):
+            self._ec2.modify_launch_template(LaunchTemplateId=version.template, DefaultVersion=version.number)
+
+    @property
+    def _ec2(self) -> Any:
+        return self._session.client("ec2")

@@ -1,0 +1,108 @@
+"""The return of a channel, after the machines of its group are back on the image before.
+
+In an order in which whoever looks between two calls, or after the last one before a failure, never finds the wrong
+image: first the image that failed is marked, then the template, the pointer and the tags go back, and last the stack's
+label moves to the pointer's new version. A return whose label is missing is unfinished: the next update finishes it
+(`pipeline.rollout.unfinished`).
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipeline.errors import PipelineError
+from pipeline.model import TAG_REJECTED, TAG_VALUE_LIMIT, Held, returned_description
+from pipeline.promote.held import PATIENCE_SECONDS
+from pipeline.promote.pointer import look
+from pipeline.promote.settle import others, wanted_tags
+from pipeline.promote.standing import Standing, describe
+
+if TYPE_CHECKING:
+    from pipeline import plans
+    from pipeline.aws.account import Account
+    from pipeline.promote.promotion import Promotion
+    from pipeline.scaling import Version
+
+POLL_SECONDS = 1
+
+
+def mark(account: Account, plan: plans.RollOut, reason: str) -> None:
+    """Tag the image as rejected by its channel."""
+    when = datetime.now(UTC)
+    text = f"{plan.channel} {when:%Y-%m-%dT%H:%M:%SZ} {' '.join(reason.split())}"
+    account.images.tag(plan.image_id, TAG_REJECTED, text[:TAG_VALUE_LIMIT])
+
+
+def channel(
+    account: Account, promotion: Promotion, plan: plans.RollOut, *, before: Version, image_id: str
+) -> None:
+    """Let template, pointer and tags be as before the promotion.
+
+    Args:
+        account: The account.
+        promotion: Pointers and tags of the role.
+        plan: The roll-out's.
+        before: The version that the group launches from.
+        image_id: Its image.
+
+    Raises:
+        PipelineError: Somebody else has moved the channel meanwhile, or AWS refused.
+    """
+    if account.templates.default(before.template) != int(before.number):
+        account.templates.set_default(before)
+    found = _moved(promotion, plan, image_id)
+    mine = Held(
+        channel=plan.channel,
+        image_id=image_id,
+        since=found.record[0].when.astimezone(UTC),
+        source=plan.source,
+    )
+    held = [*others(promotion), mine]
+    promotion.settle(wanted_tags(held), held, fresh=image_id)
+    promotion.pointer.label(found, plan.label)
+
+
+def _moved(promotion: Promotion, plan: plans.RollOut, image_id: str) -> Standing:
+    """The channel, which holds the image before."""
+    pointer = promotion.pointer
+    found = look(pointer.standing, lambda seen: _is_mine(seen, plan, image_id))
+    if not _is_mine(found, plan, image_id):
+        raise PipelineError(
+            f"somebody else has moved channel {plan.channel} while the machines went back; not overwriting it",
+            seen=f"{pointer.name} {describe(found.record[0])}"
+            if found.record
+            else f"no parameter {pointer.name}",
+            allowed=f"{plan.image_id}, as this promotion wrote it",
+            change=f"the machines run {image_id} again; pin the image that the channel is to hold (golden-image:image)",
+        )
+    if found.image_id == plan.image_id:
+        promotion.take_tag(but=None, fresh=[plan.image_id])
+        text = returned_description(
+            plan.role, plan.channel, plan.source, failed=plan.image_id, to=image_id, word=plan.label
+        )
+        promotion.channels.write(plan.role, plan.channel, image_id, text)
+        promotion.log(f"channel {plan.channel} goes back to {image_id}")
+    return _wait(promotion, image_id)
+
+
+def _is_mine(found: Standing, plan: plans.RollOut, image_id: str) -> bool:
+    return found.image_id in (plan.image_id, image_id) and found.word == plan.label
+
+
+def _wait(promotion: Promotion, image_id: str) -> Standing:
+    """The channel, once it shows the image."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = promotion.pointer.standing()
+        if found.image_id == image_id == promotion.pointer.image_id():
+            return found
+        if time.monotonic() >= deadline:
+            raise PipelineError(
+                f"channel {promotion.channel} does not hold {image_id}, though the call to move it succeeded",
+                seen=f"{promotion.pointer.name} holds {found.image_id or 'nothing'} after {PATIENCE_SECONDS} s",
+                allowed=image_id,
+                change="`pulumi up` again finishes the return",
+            )
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,124 @@
+"""What a roll-out that did not come to its good end has to say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.errors import PipelineError
+from pipeline.scaling import SUCCESSFUL
+
+if TYPE_CHECKING:
+    from pipeline import plans
+    from pipeline.rollout.watch import Watch
+    from pipeline.scaling import Group, Refresh, Version
+
+
+def reason(failed: Refresh, watch: Watch) -> str:
+    """Why a refresh failed, in one line: AWS's reason, then the first machine's."""
+    said = failed.rollback or failed.reason or failed.status
+    machine = next(iter(watch.failed.values()), None)
+    return f"{said} {machine.id}: {machine.why}" if machine else said
+
+
+def returned(
+    plan: plans.RollOut,
+    watch: Watch,
+    failed: Refresh,
+    *,
+    image_id: str,
+    before: Version,
+    machines: Refresh | None,
+) -> PipelineError:
+    """The roll-out failed, and what is as before."""
+    back = machines is None or machines.status == SUCCESSFUL
+    still = (
+        ""
+        if back or machines is None
+        else (
+            f"\nthe machines did not come back: refresh {machines.id} ended {machines.status}: {machines.reason}"
+        )
+    )
+    return PipelineError(
+        f"the roll-out of {plan.image_id} to {plan.group} failed"
+        + (f"; machines and channel {plan.channel} are back on {image_id}" if back else ""),
+        seen=f"instance refresh {failed.id}: {failed.status}. {reason(failed, watch)}{still}{_machines(watch)}",
+        allowed=f"all machines healthy on version {plan.version} of {plan.template}",
+        change=f"{plan.image_id} is rejected in channel {plan.channel} and those after it; the group launches version "
+        f"{before.number}\n"
+        f"bring a better image; or, if the image was not the cause: `python -m pipeline restore {plan.image_id}`, then "
+        "`pulumi up`",
+    )
+
+
+def finished(plan: plans.RollOut) -> PipelineError:
+    """An update that has finished an earlier one's return."""
+    return PipelineError(
+        f"the roll-out of {plan.rejected} failed in an earlier update; this update has finished the return",
+        seen=f"machines and channel {plan.channel} are on {plan.image_id}",
+        allowed=f"an image that channel {plan.channel} has not rejected",
+        change="bring a better image; or, if the image was not the cause: "
+        f"`python -m pipeline restore {plan.rejected}`, then `pulumi up`",
+    )
+
+
+def foreign(plan: plans.RollOut, refresh: Refresh) -> PipelineError:
+    """Somebody else's refresh is under way."""
+    brings = (
+        f"version {refresh.version.number} of {refresh.version.template}" if refresh.version else "no version"
+    )
+    return PipelineError(
+        f"an instance refresh of {plan.group} is under way that stack {plan.stack} did not start; it is left alone",
+        seen=f"{refresh.id}: {refresh.status}, {refresh.percent} %, brings {brings}",
+        allowed="no refresh, or one of this stack",
+        change="wait for its end, or "
+        f"`aws autoscaling cancel-instance-refresh --auto-scaling-group-name {plan.group}`; then `pulumi up`",
+    )
+
+
+def changed_by_hand(plan: plans.RollOut, group: Group) -> PipelineError:
+    """The group does not name a numbered version of the stack's template."""
+    seen = (
+        f"version {group.version.number} of {group.version.template}"
+        if group.version
+        else "no launch template"
+    )
+    return PipelineError(
+        f"the Auto Scaling group {plan.group} was changed by hand: a roll-out could not return from there",
+        seen=seen,
+        allowed=f"a numbered version of {plan.template}",
+        change=f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {plan.group} "
+        f"--launch-template LaunchTemplateId={plan.template},Version=N, with the number of the version that the "
+        "machines run; then `pulumi up`",
+    )
+
+
+def never_healthy(plan: plans.RollOut, watch: Watch) -> PipelineError:
+    """The group has the version, and its machines do not become healthy."""
+    launch = watch.failed_launch()
+    parts = [launch.text] if launch else []
+    return PipelineError(
+        f"the machines of {plan.group} did not become healthy within {plan.timeout_minutes} minutes",
+        seen=("\n".join(parts) + _machines(watch)).strip() or "see the group's activity history",
+        allowed=f"as many healthy machines as {plan.group} asks for",
+        change="this group had no other version that it could return to. See the machines' consoles and "
+        f"`python -m pipeline rollout {plan.stack}`; then `pulumi up` waits again",
+    )
+
+
+def nothing_before(plan: plans.RollOut, watch: Watch, failed: Refresh) -> PipelineError:
+    """A refresh failed whose group has no other version."""
+    return PipelineError(
+        f"the roll-out of {plan.image_id} to {plan.group} failed, and the group has no version to return to",
+        seen=f"instance refresh {failed.id}: {failed.status}. {reason(failed, watch)}{_machines(watch)}",
+        allowed=f"all machines healthy on version {plan.version} of {plan.template}",
+        change="`pulumi up` with another image",
+    )
+
+
+def _machines(watch: Watch) -> str:
+    """The machines that failed, each with the end of its console."""
+    lines = []
+    for machine in watch.failed.values():
+        lines.append(f"\n{machine.id}: {machine.why}")
+        lines += [f"\n  {line}" for line in machine.console.splitlines()]
+    return "".join(lines)
