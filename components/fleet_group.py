@@ -15,8 +15,6 @@ from pipeline.settings.group import preferences
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.fleet import Fleet
-    from components.image_promotion import ImagePromotion
     from pipeline.settings.group import GroupKeys
 
 
@@ -45,9 +43,12 @@ class FleetGroup(pulumi.ComponentResource):
         source: str | None,
         stack: str,
         keys: GroupKeys,
-        promotion: ImagePromotion,
-        fleet: Fleet,
-        rejected: str | None,
+        image_id: pulumi.Input[str],
+        label: pulumi.Input[str],
+        when: pulumi.Input[str],
+        launch_template_id: pulumi.Input[str],
+        launch_template_version: pulumi.Input[int],
+        rejected: str | None = None,
         region: str,
         environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
@@ -61,8 +62,11 @@ class FleetGroup(pulumi.ComponentResource):
             source: Where the stack takes images from: a channel, ``bake``, or None for pins alone.
             stack: The stack's name.
             keys: Sizes and places, and how a roll-out replaces machines.
-            promotion: The promotion that the roll-out belongs to.
-            fleet: The launch template.
+            image_id: The promoted image.
+            label: The word of the label that its promotion has left on the pointer.
+            when: When the pointer was written, ISO 8601.
+            launch_template_id: The launch template.
+            launch_template_version: Its version that has the image.
             rejected: The image that was asked for, where this update finishes the return from it.
             region: AWS region.
             environment: How the step reaches AWS.
@@ -80,7 +84,10 @@ class FleetGroup(pulumi.ComponentResource):
             target_group_arns=list(keys.target_group_arns) or None,
             health_check_type="ELB" if keys.target_group_arns else "EC2",
             health_check_grace_period=keys.health_check_grace_seconds,
-            launch_template={"id": fleet.launch_template_id, "version": fleet.latest_version.apply(str)},
+            launch_template={
+                "id": launch_template_id,
+                "version": pulumi.Output.from_input(launch_template_version).apply(str),
+            },
             # The step waits, and says what it waits for.
             wait_for_capacity_timeout="0",
             tags=[{"key": key, "value": value, "propagate_at_launch": False} for key, value in tags.items()],
@@ -96,19 +103,19 @@ class FleetGroup(pulumi.ComponentResource):
                 "channel": channel,
                 "source": source,
                 "stack": stack,
-                "image_id": promotion.image_id,
-                "label": promotion.label,
-                "when": promotion.when,
+                "image_id": image_id,
+                "label": label,
+                "when": when,
                 "group": group.name,
-                "template": fleet.launch_template_id,
-                "version": fleet.latest_version,
+                "template": launch_template_id,
+                "version": launch_template_version,
                 "preferences": preferences(keys.refresh),
                 "timeout_minutes": keys.refresh.timeout_minutes,
                 "rejected": rejected,
             },
             environment=environment,
             in_place=True,
-            after=[group, fleet],
+            after=group,
         )
         self.group = group.name
         self.deployed = step.result(roll_out).apply(lambda found: str(found["deployed"]))

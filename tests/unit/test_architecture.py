@@ -110,6 +110,7 @@ def test_the_page_names_every_room() -> None:
 
 
 TESTED_ELSEWHERE = {
+    "components/fleet_group": "test_contract.py; test_commands.py pins its step",
     "components/fleet": "test_program.py declares all components beside each other, test_contract.py each",
     "components/image_build": "test_program.py",
     "components/image_promotion": "test_program.py",
@@ -150,6 +151,12 @@ TESTED_ELSEWHERE = {
     "pipeline/promote/pointer": "the steps that use it: test_claim.py, test_held.py",
     "pipeline/promote/promotion": "the steps that use it: test_settle.py, test_held.py",
     "pipeline/promote/refusals": "test_select.py",
+    "pipeline/aws/groups": "asked in every roll-out of an end-to-end test: moto has no refreshes",
+    "pipeline/aws/templates": "test_roll_out.py",
+    "pipeline/rollout/words": "test_roll_out.py reads them",
+    "pipeline/rollout/watch": "test_roll_out.py",
+    "pipeline/rollout/going_back": "test_roll_out.py",
+    "pipeline/scaling": "the words of test_decide.py and test_roll_out.py",
     "pipeline/cli/*": "test_app.py and test_mutations.py call the commands",
     "pipeline/doctor/*": "the findings of a whole run: test_run.py, test_permissions.py, test_machine.py",
     "pipeline/model": "the words of all other tests",

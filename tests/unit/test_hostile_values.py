@@ -52,12 +52,13 @@ CHANNEL = {"role": "web", "channel": "candidate", "from": "bake"}
 PASSES = {
     "golden-image:validation.smokeTest": set(HOSTILE)
     - {"ANSI", "control characters", "bidi", "surrogate", "long"},
+    "golden-image:fleet.userData": set(HOSTILE) - {"ANSI", "control characters", "bidi", "surrogate", "long"},
     "aws:profile": {"option", "path"},
     "golden-image:fleet.instanceProfile": {"option"},
 }
-"""What a field takes beside the refusals: the team's own command is the shell's; a profile is a name in a file of the
-team's own; IAM allows a name of hyphens. Each other field takes nothing of it, but for texts of the template's
-variables."""
+"""What a field takes beside the refusals: the team's own command is the shell's, and its user data the machine's; a
+profile is a name in a file of the team's own; IAM allows a name of hyphens. Each other field takes nothing of it, but
+for texts of the template's variables."""
 
 TEXT_ALLOWED = {"HCL", "quotes", "option", "HTML", "path", "long"}
 """Data to Packer, Ansible and the image's page; tests/unit/packer looks for effect there."""

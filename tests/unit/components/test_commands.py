@@ -15,6 +15,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import settings as runtime_settings
 
+from components.fleet_group import FleetGroup
 from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
 from components.image_validation import ImageValidation
@@ -37,6 +38,10 @@ NEEDED = {
     ),
     ImagePromotion: (
         "role", "channel", "source", "image_id", "standing", "word", "region", "environment",
+    ),
+    FleetGroup: (
+        "role", "channel", "source", "stack", "keys", "image_id", "label", "when", "launch_template_id",
+        "launch_template_version", "region", "environment",
     ),
 }  # fmt: skip
 

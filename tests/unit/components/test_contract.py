@@ -23,6 +23,7 @@ from pulumi.runtime.mocks import MockMonitor
 import components
 from components.fleet import Fleet
 from components.image_validation import CloneShape
+from pipeline.settings.group import GroupKeys
 from tests.unit.components.test_program import HERE, IMAGE, MADE_OF, Notes
 from tests.unit.pipeline.making import standing
 
@@ -41,19 +42,27 @@ ARGUMENTS: dict[str, Any] = {
     "ingredients": replace(MADE_OF, serial=3),
     "instance_profile": "web",
     "instance_type": "t3.medium",
+    "keys": GroupKeys.model_validate({"minSize": 3, "maxSize": 6, "subnetIds": ["subnet-0123456789abcdef0"]}),
+    "label": "4e5f6a7b",
+    "launch_template_id": "lt-0123456789abcdef0",
+    "launch_template_version": 7,
     "place": HERE,
     "ports": {"ssh": 22, "http": 80, "node-exporter": 9100},
     "reboot": True,
     "region": "eu-west-1",
+    "rejected": None,
     "role": "web",
     "security_group_ids": ["sg-1"],
     "smoke_test": "/usr/bin/true",
     "soak_seconds": 30,
     "source": "candidate",
+    "stack": "prod",
     "standing": standing("ami-9"),
     "suite": "s" * 32,
     "timeout_minutes": 60,
     "timeout_seconds": 60,
+    "user_data": "#!/bin/sh",
+    "when": "2026-01-31T12:00:00+00:00",
     "word": "4e5f6a7b",
 }
 

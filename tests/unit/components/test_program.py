@@ -43,6 +43,7 @@ OUTPUT = {
         "previousImage": None,
     },
     "settle": {"imageId": IMAGE},
+    "roll-out": {"imageId": IMAGE, "version": 7, "deployed": "2026-01-31T12:05:00Z creation"},
 }
 
 

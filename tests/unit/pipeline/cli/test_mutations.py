@@ -30,6 +30,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "settle": [[]],
     "leave": [[]],
     "validate": [[]],
+    "roll-out": [[]],
 }
 JUNK = (
     "", " ", "-", "--", "---", "-x", "--json", "--yes", "--region", "--profile", "--config-file", "--help", "nothing",
