@@ -35,23 +35,23 @@ def mark(account: Account, plan: plans.RollOut, reason: str) -> None:
     account.images.tag(plan.image_id, TAG_REJECTED, text[:TAG_VALUE_LIMIT])
 
 
-def channel(
-    account: Account, promotion: Promotion, plan: plans.RollOut, *, before: Version, image_id: str
-) -> None:
-    """Let template, pointer and tags be as before the promotion.
+def template(account: Account, before: Version) -> None:
+    """Make the version before the template's default one."""
+    if account.templates.default(before.template) != int(before.number):
+        account.templates.set_default(before)
+
+
+def channel(promotion: Promotion, plan: plans.RollOut, image_id: str) -> None:
+    """Let pointer and tags be as before the promotion.
 
     Args:
-        account: The account.
         promotion: Pointers and tags of the role.
         plan: The roll-out's.
-        before: The version that the group launches from.
-        image_id: Its image.
+        image_id: The image before.
 
     Raises:
         PipelineError: Somebody else has moved the channel meanwhile, or AWS refused.
     """
-    if account.templates.default(before.template) != int(before.number):
-        account.templates.set_default(before)
     found = _moved(promotion, plan, image_id)
     mine = Held(
         channel=plan.channel,

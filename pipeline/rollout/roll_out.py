@@ -94,6 +94,9 @@ class RollOut:
                         self._log(f"the machines run {self._plan.image_id} already")
                         return self._done(refresh)
                     self._start(group)
+                case Next.FAILED if self._image(group.version) == self._plan.image_id:
+                    # Not the image was new but the rest of the template, and no promotion tells two attempts apart.
+                    self._start(group)
                 case Next.UNDO | Next.WAIT:
                     assert refresh is not None
                     self._let_end(refresh, undo=decision.next is Next.UNDO)
@@ -196,16 +199,22 @@ class RollOut:
         before = group.version
         if before is None or before == self._wanted or not before.numbered:
             return words.nothing_before(self._plan, self._watch, failed)
-        why = words.reason(failed, self._watch)
         machines = self._machines_back(failed, before)
-        data = self._account.templates.data(before)
-        image_id = str((data or {}).get("ImageId", ""))
-        promotion = Promotion.of(self._plan)
-        going_back.mark(self._account, self._plan, why)
-        going_back.channel(self._account, promotion, self._plan, before=before, image_id=image_id)
+        image_id = self._image(before)
+        if image_id == self._plan.image_id:
+            going_back.template(self._account, before)
+            return words.template_returned(self._plan, self._watch, failed, before=before, machines=machines)
+        going_back.mark(self._account, self._plan, words.reason(failed, self._watch))
+        going_back.template(self._account, before)
+        going_back.channel(Promotion.of(self._plan), self._plan, image_id)
         return words.returned(
             self._plan, self._watch, failed, image_id=image_id, before=before, machines=machines
         )
+
+    def _image(self, version: Version | None) -> str:
+        """The image of a version; empty if there is no such version."""
+        data = self._account.templates.data(version) if version is not None else None
+        return str((data or {}).get("ImageId", ""))
 
     def _machines_back(self, failed: Refresh, before: Version) -> Refresh | None:
         """Where AWS has not rolled the machines back, a refresh of ours to the group's own version; None if it had."""

@@ -30,23 +30,44 @@ def returned(
     machines: Refresh | None,
 ) -> PipelineError:
     """The roll-out failed, and what is as before."""
-    back = machines is None or machines.status == SUCCESSFUL
-    still = (
-        ""
-        if back or machines is None
-        else (
-            f"\nthe machines did not come back: refresh {machines.id} ended {machines.status}: {machines.reason}"
-        )
-    )
+    back = not _left(machines)
     return PipelineError(
         f"the roll-out of {plan.image_id} to {plan.group} failed"
         + (f"; machines and channel {plan.channel} are back on {image_id}" if back else ""),
-        seen=f"instance refresh {failed.id}: {failed.status}. {reason(failed, watch)}{still}{_machines(watch)}",
+        seen=_seen(failed, watch, machines),
         allowed=f"all machines healthy on version {plan.version} of {plan.template}",
         change=f"{plan.image_id} is rejected in channel {plan.channel} and those after it; the group launches version "
         f"{before.number}\n"
         f"bring a better image; or, if the image was not the cause: `python -m pipeline restore {plan.image_id}`, then "
         "`pulumi up`",
+    )
+
+
+def template_returned(
+    plan: plans.RollOut, watch: Watch, failed: Refresh, *, before: Version, machines: Refresh | None
+) -> PipelineError:
+    """The roll-out of another version with the same image failed."""
+    return PipelineError(
+        f"the roll-out of version {plan.version} of {plan.template} to {plan.group} failed; the image is the same as "
+        f"before, and stays in channel {plan.channel}",
+        seen=_seen(failed, watch, machines),
+        allowed=f"all machines healthy on version {plan.version}",
+        change=f"the group launches version {before.number}. Correct golden-image:fleet in the stack file (type, "
+        "security groups, profile, user data); `pulumi up` tries again",
+    )
+
+
+def _seen(failed: Refresh, watch: Watch, machines: Refresh | None) -> str:
+    said = f"instance refresh {failed.id}: {failed.status}. {reason(failed, watch)}"
+    return f"{said}{_left(machines)}{_machines(watch)}"
+
+
+def _left(machines: Refresh | None) -> str:
+    """What is to be said of machines that a refresh of ours did not bring back."""
+    if machines is None or machines.status == SUCCESSFUL:
+        return ""
+    return (
+        f"\nthe machines did not come back: refresh {machines.id} ended {machines.status}: {machines.reason}"
     )
 
 
@@ -100,8 +121,8 @@ def never_healthy(plan: plans.RollOut, watch: Watch) -> PipelineError:
         f"the machines of {plan.group} did not become healthy within {plan.timeout_minutes} minutes",
         seen=("\n".join(parts) + _machines(watch)).strip() or "see the group's activity history",
         allowed=f"as many healthy machines as {plan.group} asks for",
-        change="this group had no other version that it could return to. See the machines' consoles and "
-        f"`python -m pipeline rollout {plan.stack}`; then `pulumi up` waits again",
+        change="the group launches this version already, so nothing was returned. See the machines' consoles and "
+        f"`python -m pipeline rollout {plan.stack}`; `pulumi up` waits again",
     )
 
 
@@ -109,7 +130,7 @@ def nothing_before(plan: plans.RollOut, watch: Watch, failed: Refresh) -> Pipeli
     """A refresh failed whose group has no other version."""
     return PipelineError(
         f"the roll-out of {plan.image_id} to {plan.group} failed, and the group has no version to return to",
-        seen=f"instance refresh {failed.id}: {failed.status}. {reason(failed, watch)}{_machines(watch)}",
+        seen=_seen(failed, watch, None),
         allowed=f"all machines healthy on version {plan.version} of {plan.template}",
         change="`pulumi up` with another image",
     )

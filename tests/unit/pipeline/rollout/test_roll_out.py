@@ -275,6 +275,24 @@ def test_a_version_with_the_same_content_replaces_nothing(world: World) -> None:
     assert done["deployed"].endswith(" creation")
 
 
+def test_another_template_with_the_same_image_rejects_nothing_and_is_tried_again(world: World) -> None:
+    scaling = world.scaling
+    world.aws.ec2.create_launch_template_version(
+        LaunchTemplateId=world.template, LaunchTemplateData={"ImageId": world.new, "UserData": "Zg=="}
+    )
+    scaling.are(2)
+    assert scaling.group is not None
+    scaling.group = replace(scaling.group, version=scaling.version(2))
+    for number in (1, 2):
+        scaling.script = [
+            lambda: scaling.are(3, ILL), lambda: scaling.are(2), lambda: scaling.end("RollbackSuccessful"),
+        ]  # fmt: skip
+        assert "stays in channel prod" in world.fails(version=3)
+        assert scaling.said == ["start 3"] * number
+    assert "Rejected" not in world.tags(world.new)
+    assert (world.standing().image_id, world.default()) == (world.new, 2)
+
+
 def test_a_group_that_is_new_is_done_when_its_machines_are_healthy(world: World) -> None:
     scaling = world.scaling
     assert scaling.group is not None
