@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ import httpx
 from lab import environment, manners, redhat_like
 from lab import settings as lab_settings
 from lab.errors import LabError
+from lab.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,8 +47,8 @@ class Run:
     seconds: float
 
 
-class Workbench:
-    """A copy of the project in `folder`, with the environment of a lab that is up.
+class Workbench(Project):
+    """A copy of the project, with the environment of a lab that is up.
 
     Args:
         settings: The lab.
@@ -60,17 +58,9 @@ class Workbench:
 
     def __init__(self, settings: LabSettings, folder: Path, *, echo: bool) -> None:
         self.settings = settings
-        self.folder = folder
         self.echo = echo
         self.env = {**os.environ, **environment.variables(settings), "PYTHONUNBUFFERED": "1"}
-        _copy(PROJECT, folder)
-        self.commit("The project as it is")
-
-    def commit(self, message: str) -> None:
-        """Keep what was edited as a commit, as a merge would."""
-        identity = ["-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false"]
-        for argv in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--allow-empty", "-m", message]):
-            subprocess.run(["git", *identity, *argv], cwd=self.folder, check=True, capture_output=True)
+        super().__init__(PROJECT, folder)
 
     def run(self, *argv: str, env: Mapping[str, str] | None = None) -> Run:
         """Run a command in the copy."""
@@ -94,10 +84,6 @@ class Workbench:
             start_new_session=True,
         )  # fmt: skip
 
-    def stack_file(self, stack: str) -> Path:
-        """Stack config of the lab for a stack."""
-        return self.folder / "lab" / "stacks" / f"Pulumi.{stack}.yaml"
-
     def pulumi_argv(self, command: str, stack: str, *options: str) -> list[str]:
         """Command line of a `pulumi` command on a stack; the stack is made first if it is new."""
         made = subprocess.run(
@@ -120,15 +106,6 @@ class Workbench:
         """`pulumi preview` with the changed properties shown."""
         return self.run(*self.pulumi_argv("preview", stack, "--diff", *options))
 
-    def pin(self, stack: str, image_id: str) -> None:
-        """Pin an image in the stack's file, below the channel that it would take from.
-
-        Raises:
-            ValueError: The file does not name one such channel.
-        """
-        line = rf"\g<0>\n  golden-image:image: {image_id}"
-        self.edit(self.stack_file(stack).relative_to(self.folder), "^  golden-image:from: .*", line)
-
     def outputs(self, stack: str) -> dict[str, Any]:
         """The stack's outputs."""
         done = subprocess.run(
@@ -137,23 +114,6 @@ class Workbench:
         )  # fmt: skip
         result: dict[str, Any] = json.loads(done.stdout)
         return result
-
-    def edit(self, path: str | Path, pattern: str, replacement: str) -> None:
-        """Replace the one place in a file that matches `pattern` (a regular expression, multi-line).
-
-        Raises:
-            ValueError: It matches not exactly once.
-        """
-        file = self.folder / path
-        text, count = re.subn(pattern, replacement, file.read_text(), flags=re.MULTILINE)
-        if count != 1:
-            raise ValueError(f"{pattern!r} stands {count} times in {path}")
-        file.write_text(text)
-
-    def set_version(self, version: str) -> None:
-        """Ask for another version of the image, in dev's stack file."""
-        self.edit("lab/stacks/Pulumi.dev.yaml", r"image_version: .*", f"image_version: {version}")
-        self.commit(f"web {version}")
 
     def client(self, service: str, key: str = environment.ONLOOKER) -> Any:
         """A boto3 client of the lab, of whoever has that access key id; the onlooker sees what is so, at once."""
@@ -282,24 +242,6 @@ class Machine:
     def terminate(self) -> None:
         """End the machine."""
         self.bench.client("ec2").terminate_instances(InstanceIds=[self.instance_id])
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy what belongs to the project, as git sees it, and its links to tools and packages."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=source, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        if (source / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source / name, target / name)
-    # The interpreter that runs this is the one with everything installed.
-    (target / ".venv").symlink_to(Path(sys.prefix).resolve())
-    # Folders of its own, with links: a set-up in the copy replaces those of the copy.
-    (target / ".tools/bin").mkdir(parents=True)
-    for name in (*(f"bin/{tool.name}" for tool in (source / ".tools/bin").iterdir()), "packer-plugins"):
-        (target / ".tools" / name).symlink_to((source / ".tools" / name).resolve())
 
 
 def lab_of(name: str) -> LabSettings:

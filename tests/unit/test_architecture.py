@@ -133,6 +133,7 @@ TESTED_ELSEWHERE = {
     "lab/machine": "machines that boot; tests/e2e/test_machines.py",
     "lab/manners/*": "manners/test_small_ones.py, test_choice.py and tests/e2e/test_manners.py",
     "lab/plugins/*": "an engine asks them; all end-to-end tests, tests/e2e/test_channels.py before all",
+    "lab/project": "what all end-to-end tests edit",
     "lab/redhat_like": "builds a system; tests/e2e/test_redhat_like.py",
     "lab/requests": "test_controlplane.py asks as clients do",
     "lab/reserved": "tests/e2e/test_lab.py",
