@@ -7,6 +7,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 
 class Project:
@@ -52,6 +55,14 @@ class Project:
         """
         line = rf"\g<0>\n  golden-image:image: {image_id}"
         self.edit(self.stack_file(stack).relative_to(self.folder), "^  golden-image:from: .*", line)
+
+    def set_fleet(self, stack: str, **keys: Any) -> None:
+        """Set keys of `golden-image:fleet` in the stack's file."""
+        yaml = YAML()
+        file = self.stack_file(stack)
+        found = yaml.load(file)
+        found["config"].setdefault("golden-image:fleet", {}).update(keys)
+        yaml.dump(found, file)
 
     def set_version(self, version: str) -> None:
         """Ask for another version of the image, in dev's stack file."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -10,10 +13,17 @@ from lab import environment
 from lab import settings as lab_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.settings import LabSettings
 
 WITHIN_SECONDS = 120
 """How long one of the lab's own calls may take: it returns when machines have come and gone."""
+
+
+UNWELL_SECONDS = 15.0
+"""How long a target has to be unhealthy until the alarm of `watched` fires. CloudWatch looks once a minute; this is
+longer than a machine of the lab takes to boot."""
 
 
 def target_group(lab: LabSettings, path: str = "/health", *, name: str = "web") -> str:
@@ -67,6 +77,37 @@ def alarm(lab: LabSettings, name: str, state: str) -> None:
             ComparisonOperator="GreaterThanOrEqualToThreshold",
         )  # fmt: skip
     watching.set_alarm_state(AlarmName=name, StateValue=state, StateReason="somebody wants it so")
+
+
+@contextmanager
+def watched(lab: LabSettings, arn: str, name: str) -> Iterator[None]:
+    """Have an alarm that fires while UnHealthyHostCount of a target group is not 0, as long as the block lasts.
+
+    The lab has no metrics: this looks each second at what this one would be made of.
+    """
+    ended = threading.Event()
+    alarm(lab, name, "OK")
+
+    def look() -> None:
+        unwell_since: float | None = None
+        state = "OK"
+        while not ended.wait(1):
+            if "unhealthy" not in healths(lab, arn):
+                unwell_since = None
+            elif unwell_since is None:
+                unwell_since = time.monotonic()
+            fires = unwell_since is not None and time.monotonic() - unwell_since >= UNWELL_SECONDS
+            if fires != (state == "ALARM"):
+                state = "ALARM" if fires else "OK"
+                alarm(lab, name, state)
+
+    looking = threading.Thread(target=look, name="alarm", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        looking.join()
 
 
 def advance(lab: LabSettings, seconds: float) -> None:
