@@ -5,6 +5,7 @@ Imports nothing of the project.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 VALUE_LENGTH = 200
@@ -16,6 +17,9 @@ LINE_LENGTH = 1_000
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode's categories of what shows no sign of its own: control characters (ANSI's sequences begin with one), marks
 that turn the direction of writing, halves of surrogate pairs, line separators."""
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def quoted(value: object) -> str:
@@ -43,6 +47,11 @@ def printable(line: str) -> str:
 def lines(text: str) -> str:
     """The same for a text of several lines; its line ends stay, and long lines are cut."""
     return "\n".join(printable(cut(line.removesuffix("\r"), LINE_LENGTH)) for line in text.split("\n"))
+
+
+def uncoloured(text: str) -> list[str]:
+    """The lines of what a terminal was sent, without its colours and without empty lines."""
+    return [_COLOURS.sub("", line).rstrip() for line in text.splitlines() if line.strip()]
 
 
 def _escaped(sign: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
+from pipeline.rollout.consoles import Consoles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,25 +17,8 @@ if TYPE_CHECKING:
     from pipeline.scaling import Activity, Group, Member, Refresh, TargetHealth, Version
 
 POLL_SECONDS = 2
-CONSOLE_LINES = 15
-"""How many lines of a failed machine's console are kept."""
 STATES_OF_FAILURE = frozenset({"unhealthy"})
 """States of a target that speak against its machine; ``initial``, ``draining`` and ``unused`` do not."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failed:
-    """A machine that did not become or stay healthy.
-
-    Attributes:
-        id: The machine.
-        why: Its health, and what its target group says.
-        console: The last lines that it printed; empty if EC2 has none.
-    """
-
-    id: str
-    why: str
-    console: str
 
 
 @dataclass
@@ -46,16 +30,21 @@ class Watch:
         group: Name of the group.
         wanted: The version that its machines are to have.
         log: Prints a line.
-        failed: Machines of that version that failed, by id.
+        failed: Machines of that version that failed: health, and what the target group says, by id.
+        consoles: What they have printed.
     """
 
     account: Account
     group: str
     wanted: Version
     log: Callable[[str], None]
-    failed: dict[str, Failed] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    consoles: Consoles = field(init=False)
     _said: str = ""
     _activity: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.consoles = Consoles(self.account.machines)
 
     def look(self) -> Group:
         """The group.
@@ -150,9 +139,9 @@ class Watch:
             target = targets.get(one.id)
             bad = one.health != "Healthy" or (target is not None and target.state in STATES_OF_FAILURE)
             if bad and one.version == self.wanted and one.id not in self.failed:
-                tail = "\n".join(self.account.machines.console(one.id).splitlines()[-CONSOLE_LINES:])
-                self.failed[one.id] = Failed(id=one.id, why=_state(one, target), console=tail)
-                self.log(f"{one.id} failed: {self.failed[one.id].why}")
+                self.failed[one.id] = _state(one, target)
+                self.log(f"{one.id} failed: {self.failed[one.id]}")
+                self.consoles.read(one.id)
 
 
 def _is_well(member: Member, group: Group, targets: Mapping[str, TargetHealth]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
+from pipeline.rollout.consoles import MACHINES
 from pipeline.scaling import SUCCESSFUL
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 def reason(failed: Refresh, watch: Watch) -> str:
     """Why a refresh failed, in one line: AWS's reason, then the first machine's."""
     said = failed.rollback or failed.reason or failed.status
-    machine = next(iter(watch.failed.values()), None)
-    return f"{said} {machine.id}: {machine.why}" if machine else said
+    machine = next(iter(watch.failed), None)
+    return f"{said} {machine}: {watch.failed[machine]}" if machine else said
 
 
 def returned(
@@ -137,9 +138,11 @@ def nothing_before(plan: plans.RollOut, watch: Watch, failed: Refresh) -> Pipeli
 
 
 def _machines(watch: Watch) -> str:
-    """The machines that failed, each with the end of its console."""
+    """The first machines that failed, each with the end of its console, and how many more."""
     lines = []
-    for machine in watch.failed.values():
-        lines.append(f"\n{machine.id}: {machine.why}")
-        lines += [f"\n  {line}" for line in machine.console.splitlines()]
+    for machine, why in list(watch.failed.items())[:MACHINES]:
+        lines.append(f"\n{machine}: {why}")
+        lines += [f"\n  {line}" for line in watch.consoles.tail(machine)]
+    if len(watch.failed) > MACHINES:
+        lines.append(f"\nand {len(watch.failed) - MACHINES} more machines failed")
     return "".join(lines)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline import visible
 from pipeline.errors import PipelineError
 from pipeline.log import log
 from pipeline.validation.deadline import Deadline
@@ -26,8 +26,6 @@ LAG_SECONDS = 10
 ("Eventual consistency in the Amazon EC2 API", EC2's developer guide)."""
 
 CONSOLE_LINES = 15
-
-_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def say(text: str) -> None:
@@ -104,7 +102,7 @@ class Clones:
         text = (
             output if "\n" in output or " " in output else base64.b64decode(output).decode(errors="replace")
         )
-        plain = [_COLOURS.sub("", line).rstrip() for line in text.splitlines() if line.strip()]
+        plain = visible.uncoloured(text)
         return "\n".join(plain if lines is None else plain[-lines:])
 
     def _once_there(self, deadline: Deadline) -> dict[str, Mapping[str, Any]]:
