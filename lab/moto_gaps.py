@@ -14,7 +14,7 @@ from moto.ec2.responses.general import General
 from moto.ssm.exceptions import ParameterNotFound
 from moto.ssm.models import SimpleSystemManagerBackend, ssm_backends
 
-from lab import disks
+from lab import disks, template_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ def fill(console: Callable[[str], str]) -> None:
     """
     General.get_console_output = _console_output(console)  # type: ignore[method-assign, assignment]
     disks.fill()
+    template_gaps.fill()
     if InstanceBackend.stop_instances.__name__ != "only_from":
         InstanceBackend.stop_instances = _only_from(  # type: ignore[method-assign]
             InstanceBackend.stop_instances, {"running", "stopping", "stopped"}, "stopped"
