@@ -154,10 +154,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request, context)
         old = _old(resource, request)
-        new, _ = wire.decode(request.news)
-        for name in request.ignoreChanges:
-            if name in old:
-                new[name] = old[name]
+        new, _ = _new(request, old)
         change = resource.diff(old, new)
         response = provider_pb2.DiffResponse
         return response(
@@ -200,7 +197,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource = self._resource(request, context)
         state, _ = wire.decode(request.olds)
         old = _old(resource, request)
-        new, secrets = wire.decode(request.news)
+        new, secrets = _new(request, old)
         if request.preview:
             outputs = resource.plan_update(state, new, resource.diff(old, new).names)
         else:
@@ -229,6 +226,12 @@ def _old(resource: Resource, request: Any) -> Values:
     inputs, _ = wire.decode(request.old_inputs)
     state, _ = wire.decode(request.olds)
     return resource.compared(inputs, state)
+
+
+def _new(request: Any, old: Values) -> tuple[Values, frozenset[str]]:
+    """New inputs, and the names of the secret ones; what the program ignores changes of is as it was."""
+    new, secrets = wire.decode(request.news)
+    return new | {name: old[name] for name in request.ignoreChanges if name in old}, secrets
 
 
 def _outputs(resource: Resource, outputs: Values, secrets: frozenset[str]) -> Any:

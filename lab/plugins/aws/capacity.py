@@ -55,9 +55,10 @@ def wait(api: Any, name: str, inputs: Values) -> None:
 
 def _missing(api: Any, name: str, inputs: Values, *, wanted: int, balanced: int) -> str | None:
     """What it waits for; None if all is there."""
-    [group] = api.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    found = api.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
     healthy = [
         one
+        for group in found  # none, as long as reads lag behind a create
         for one in group["Instances"]
         if (one["HealthStatus"], one["LifecycleState"]) == ("Healthy", "InService")
     ]
@@ -66,12 +67,12 @@ def _missing(api: Any, name: str, inputs: Values, *, wanted: int, balanced: int)
     if not balanced:
         return None
     balancer = client("elbv2", inputs.get("region") or region())
-    found = min(
+    enough = min(
         sum(one["TargetHealth"]["State"] == "healthy" for one in _targets(balancer, arn))
         for arn in inputs.get("targetGroupArns") or [""]
     )
-    if found < balanced:
-        return f"want at least {balanced} healthy instance(s) registered to Load Balancer, have {found}"
+    if enough < balanced:
+        return f"want at least {balanced} healthy instance(s) registered to Load Balancer, have {enough}"
     return None
 
 

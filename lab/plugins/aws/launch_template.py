@@ -84,7 +84,8 @@ class LaunchTemplate(AwsResource):
             LaunchTemplateId=resource_id, Versions=[str(found["LatestVersionNumber"])]
         )["LaunchTemplateVersions"][0]["LaunchTemplateData"]
         return {
-            **state,
+            **{name: value for name, value in state.items() if name != "userData"},
+            **({"userData": newest["UserData"]} if "UserData" in newest else {}),
             "name": found["LaunchTemplateName"],
             "latestVersion": found["LatestVersionNumber"],
             "defaultVersion": found["DefaultVersionNumber"],

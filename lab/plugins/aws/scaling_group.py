@@ -142,7 +142,9 @@ class Group(AwsResource):
         return outputs
 
     def update(self, resource_id: str, state: Values, old: Values, new: Values, call: Call) -> Values:
-        """UpdateAutoScalingGroup, tags, target groups; then a refresh if asked for; then the capacity.
+        """UpdateAutoScalingGroup with what changed, tags, target groups; then a refresh if asked for, and the capacity.
+
+        So a setting that somebody else has changed meanwhile stays as it is, unless the program has changed it, too.
 
         Raises:
             PluginError: The group is gone, or its capacity does not come.
@@ -150,7 +152,9 @@ class Group(AwsResource):
         del call
         api = self.api(new)
         changed = self.diff(old, new).names
-        api.update_auto_scaling_group(AutoScalingGroupName=resource_id, **_settings(new))
+        settings = _changed_settings(new, changed)
+        if settings:
+            api.update_auto_scaling_group(AutoScalingGroupName=resource_id, **settings)
         _change_tags(api, resource_id, old, new)
         _change_targets(api, resource_id, old, new)
         refresh.start(api, resource_id, new, changed)
@@ -184,9 +188,10 @@ class Group(AwsResource):
 
 def _settings(inputs: Values) -> dict[str, Any]:
     settings = {wire: inputs[name] for name, wire in PLAIN.items() if inputs.get(name) is not None}
-    template = inputs["launchTemplate"]
-    keys = {"id": "LaunchTemplateId", "name": "LaunchTemplateName", "version": "Version"}
-    settings["LaunchTemplate"] = {keys[name]: value for name, value in template.items() if value}
+    if inputs.get("launchTemplate"):
+        template = inputs["launchTemplate"]
+        keys = {"id": "LaunchTemplateId", "name": "LaunchTemplateName", "version": "Version"}
+        settings["LaunchTemplate"] = {keys[name]: value for name, value in template.items() if value}
     if inputs.get("vpcZoneIdentifiers"):
         settings["VPCZoneIdentifier"] = ",".join(inputs["vpcZoneIdentifiers"])
     if inputs.get("instanceMaintenancePolicy"):
@@ -194,6 +199,20 @@ def _settings(inputs: Values) -> dict[str, Any]:
         settings["InstanceMaintenancePolicy"] = {
             re.sub("^m", "M", name): value for name, value in policy.items()
         }
+    return settings
+
+
+def _changed_settings(new: Values, changed: frozenset[str]) -> dict[str, Any]:
+    """Those that differ, and those that go along with them; empty if there is nothing to send.
+
+    (hashicorp/terraform-provider-aws, internal/service/autoscaling/group.go, resourceGroupUpdate: `d.HasChange` before
+    each; with "health_check_type" the grace period goes along, and "protect_from_scale_in" with everything.)
+    """
+    along = {"healthCheckGracePeriod"} if "healthCheckType" in changed else set()
+    sent = {name: value for name, value in new.items() if name in changed | along}
+    settings = _settings(sent)
+    if settings:
+        settings["NewInstancesProtectedFromScaleIn"] = bool(new.get("protectFromScaleIn"))
     return settings
 
 

@@ -1,34 +1,28 @@
 """aws:autoscaling/group:Group and aws:lb/targetGroup:TargetGroup against the paper lab, as an engine asks them."""
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from lab import environment, settings
-from lab.plugins.aws import base, capacity
+from lab.plugins import wire
+from lab.plugins.aws import capacity
 from lab.plugins.aws.scaling_group import Group
 from lab.plugins.aws.target_group import TargetGroup
+from lab.plugins.protocol import provider_pb2
 from lab.plugins.resource import Call, InitError, Resource
+from lab.plugins.server import Plugin, Servicer
 from tests.unit.lab.scaling import Account
 
 CALL = Call("urn:pulumi:dev::golden-image::aws:autoscaling/group:Group::web")
 
 
 @pytest.fixture
-def running(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def running(serving: Account) -> Account:
     """The time of its groups goes by, a hundred times as fast."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", account.ec2.meta.endpoint_url)
-    monkeypatch.setenv("AWS_REGION", settings.REGION)
-    for name, value in environment.CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(base, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(capacity, "POLL_SECONDS", 0.05)
-    base.client.cache_clear()
-    account._time(rate=100)
-    yield account
-    base.client.cache_clear()
+    serving._time(rate=100)
+    return serving
 
 
 def checked(resource: Resource, **inputs: Any) -> dict[str, Any]:
@@ -157,3 +151,73 @@ def test_a_target_group_has_its_health_checks(running: Account) -> None:
     TargetGroup().delete(arn, outputs, CALL)
     assert TargetGroup().read(arn, outputs) is None
     TargetGroup().delete(arn, outputs, CALL)
+
+
+def test_an_update_sends_what_changed_and_leaves_the_version_to_whoever_moved_it(running: Account) -> None:
+    inputs = group(running, waitForCapacityTimeout="0")
+    name, outputs = Group().create(inputs, CALL)
+    running.version()
+    moved = {"LaunchTemplateId": running.template, "Version": "2"}
+    running.scaling.update_auto_scaling_group(
+        AutoScalingGroupName=name, LaunchTemplate=moved, DesiredCapacity=3
+    )
+
+    outputs = Group().update(name, outputs, inputs, {**inputs, "maxSize": 5}, CALL)
+    [found] = running.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    assert (found["MaxSize"], found["DesiredCapacity"], found["LaunchTemplate"]["Version"]) == (5, 3, "2")
+    assert outputs["launchTemplate"]["version"] == "2"
+
+
+def test_an_update_of_tags_alone_does_not_touch_the_group(running: Account) -> None:
+    inputs = group(running, waitForCapacityTimeout="0")
+    name, outputs = Group().create(inputs, CALL)
+    httpx.delete(f"{running.ec2.meta.endpoint_url}/lab-api/calls").raise_for_status()
+    tags = [{"key": "Role", "value": "web", "propagateAtLaunch": False}]
+    Group().update(name, outputs, inputs, {**inputs, "tags": tags}, CALL)
+    called = {one["action"] for one in httpx.get(f"{running.ec2.meta.endpoint_url}/lab-api/calls").json()}
+    assert "CreateOrUpdateTags" in called
+    assert "UpdateAutoScalingGroup" not in called
+
+
+def test_with_a_health_check_type_its_grace_period_goes_along(running: Account) -> None:
+    inputs = group(running, waitForCapacityTimeout="0")
+    name, outputs = Group().create(inputs, CALL)
+    running.scaling.update_auto_scaling_group(AutoScalingGroupName=name, HealthCheckGracePeriod=7)
+    Group().update(name, outputs, inputs, {**inputs, "healthCheckType": "ELB"}, CALL)
+    [found] = running.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    assert (found["HealthCheckType"], found["HealthCheckGracePeriod"]) == ("ELB", 300)
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_a_version_whose_changes_are_ignored_is_neither_a_difference_nor_sent(
+    running: Account, *, refreshed: bool
+) -> None:
+    """As an engine asks: its state has the version of the creation, or after a refresh the one of now."""
+    inputs = group(running, waitForCapacityTimeout="0")
+    name, outputs = Group().create(inputs, CALL)
+    running.version()
+    moved = {"LaunchTemplateId": running.template, "Version": "2"}
+    running.scaling.update_auto_scaling_group(AutoScalingGroupName=name, LaunchTemplate=moved)
+    state = Group().read(name, outputs) if refreshed else outputs
+    assert state is not None
+    plugin = Servicer(Plugin(version="1", resources=[Group()]))
+
+    def ask(message: Any, **new: Any) -> Any:
+        return message(
+            id=name, urn=CALL.urn, olds=wire.encode(state), old_inputs=wire.encode(inputs),
+            news=wire.encode({**inputs, **new}), ignoreChanges=["launchTemplate"],
+        )  # fmt: skip
+
+    newer = {"id": running.template, "version": "3"}
+    none = plugin.Diff(ask(provider_pb2.DiffRequest, launchTemplate=newer), cast("Any", None))
+    assert list(none.diffs) == []
+    some = plugin.Diff(ask(provider_pb2.DiffRequest, launchTemplate=newer, maxSize=5), cast("Any", None))
+    assert list(some.diffs) == ["maxSize"]
+    answer = plugin.Update(
+        ask(provider_pb2.UpdateRequest, launchTemplate=newer, maxSize=5), cast("Any", None)
+    )
+    assert wire.decode(answer.properties)[0]["launchTemplate"]["version"] == "2"
+    [found] = running.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    assert (found["MaxSize"], found["LaunchTemplate"]["Version"]) == (5, "2")
+    said = running.scaling.describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"]
+    assert said == []
