@@ -138,7 +138,9 @@ class Watch:
         for one in group.members:
             target = targets.get(one.id)
             bad = one.health != "Healthy" or (target is not None and target.state in STATES_OF_FAILURE)
-            if bad and one.version == self.wanted and one.id not in self.failed:
+            if _is_well(one, group, targets):
+                self.failed.pop(one.id, None)  # it had been asked while it booted
+            elif bad and one.version == self.wanted and one.id not in self.failed:
                 self.failed[one.id] = _state(one, target)
                 self.log(f"{one.id} failed: {self.failed[one.id]}")
                 self.consoles.read(one.id)

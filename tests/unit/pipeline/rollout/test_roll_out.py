@@ -204,6 +204,18 @@ def test_a_refresh_that_is_rolled_back_takes_the_channel_with_it(world: World) -
     assert "no instance was replaced" in world.tags(world.new)["Rejected"]
 
 
+def test_a_machine_that_was_only_late_is_not_named_as_failed(world: World) -> None:
+    """A health check that asks a machine while it boots fails."""
+    scaling = world.scaling
+    scaling.script = [
+        lambda: scaling.are(2, ILL), lambda: scaling.are(2), lambda: scaling.are(1),
+        lambda: scaling.end("RollbackSuccessful", rollback="alarm web-errors is in the ALARM state"),
+    ]  # fmt: skip
+    said = world.fails()
+    assert "alarm web-errors is in the ALARM state" in said
+    assert "i-2a" not in said
+
+
 def test_an_end_that_nobody_saw_is_the_same_end(world: World) -> None:
     scaling = world.scaling
     scaling.start("web-prod", scaling.version(2), {})
