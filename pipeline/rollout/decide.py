@@ -57,6 +57,8 @@ def decide(group: Group, refreshes: Sequence[Refresh], wanted: Version, since: d
     active = next((one for one in refreshes if one.active), None)
     if active is not None:
         return Decision(_beside(active, group, wanted), active)
+    # AWS answers a refresh's start in whole seconds, the parameter's time in milliseconds.
+    since = since.replace(microsecond=0)
     last = next((one for one in refreshes if one.version == wanted and one.started >= since), None)
     if last is not None and last.status != SUCCESSFUL:
         return Decision(Next.FAILED, last)

@@ -63,3 +63,9 @@ def test_machines_on_their_way_out_do_not_count() -> None:
     found = group(NEW, NEW, version=NEW)
     mixed = Group(**{**vars(found), "members": [*found.members, *leaving]})
     assert decide(mixed, [], NEW, NOON).next is Next.SETTLE
+
+
+def test_a_refresh_of_the_second_in_which_the_channel_moved_is_not_from_before() -> None:
+    """AWS answers a refresh's start in whole seconds, and a parameter's time in milliseconds."""
+    moved = NOON + timedelta(milliseconds=453)
+    assert decide(group(), [refresh("Failed", started=NOON)], NEW, moved).next is Next.FAILED
