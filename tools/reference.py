@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pipeline.settings import provider
-from pipeline.settings.keys import Keys
+from pipeline.settings.keys import mapping_of
 from pipeline.settings.kinds import PROFILE, REGION
 from pipeline.settings.role import RoleFile
 from pipeline.settings.schema import PROJECT, Config
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic.fields import FieldInfo
+
+    from pipeline.settings.keys import Keys
 
 PAGE = FOLDER / "docs/configuration.md"
 SCHEMA = FOLDER / "docs/stack-file.schema.json"
@@ -68,22 +70,25 @@ def page() -> str:
     return HEAD + "".join(_rows(Config, f"{PROJECT}:")) + TAIL + "".join(_rows(RoleFile, ""))
 
 
-def _rows(model: type[Keys], prefix: str) -> Iterator[str]:
+def _rows(model: type[Keys], prefix: str, required: str = "required") -> Iterator[str]:
+    """A row for each key; of a mapping one for each key in it, and one for itself if it may be left out."""
     for field in model.model_fields.values():
         name = f"{prefix}{field.alias}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Keys):
-            yield from _rows(field.annotation, f"{name}.")
-            continue
-        meaning, default = _meaning(field)
-        cells = (f"`{name}`", _allowed(field), default, meaning)
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+        inner = mapping_of(field.annotation)
+        optional = inner is not None and field.get_default() is None
+        if inner is None or optional:
+            meaning, default = _meaning(field, required)
+            cells = (f"`{name}`", _allowed(field), default, meaning)
+            yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+        if inner is not None:
+            yield from _rows(inner, f"{name}.", f"required in `{name}`" if optional else required)
 
 
-def _meaning(field: FieldInfo) -> tuple[str, str]:
+def _meaning(field: FieldInfo, required: str) -> tuple[str, str]:
     """What a key is for, and its default in words."""
     text = " ".join((field.description or "").split())
     if field.is_required():
-        return text, "required"
+        return text, required
     said = re.fullmatch(r"(.*?) Default: (.*)\.", text)
     if said:
         return said[1], said[2]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
@@ -25,3 +26,9 @@ class Keys(BaseModel):
         if not isinstance(values, dict):
             return values
         return {key: value for key, value in values.items() if value is not None and value != ""}
+
+
+def mapping_of(annotation: Any) -> type[Keys] | None:
+    """The mapping that a field holds, also one that may be left out (``GroupKeys | None``); None if it holds none."""
+    kinds = get_args(annotation) if get_origin(annotation) is UnionType else (annotation,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Keys)), None)

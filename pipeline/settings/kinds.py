@@ -178,7 +178,6 @@ TARGET_GROUP_ARN = Text(
     "the ARN of a target group, arn:aws:elasticloadbalancing:…:targetgroup/…",
     r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}/[0-9a-f]+",
 )
-ALARM = Text("an alarm's name (at most 255 characters)", r"[^\x00-\x1f\x7f]{1,255}")
 DURATION = Text("a number and m, h or d, such as 90m, 24h or 3d", r"[1-9][0-9]{0,4}[mhd]")
 INSTANCE_TYPE = Text("an instance type such as t3.micro", r"[a-z0-9-]+\.[a-z0-9-]+")
 USER = Text("a Unix user name such as ec2-user", r"[a-z_][a-z0-9_-]{0,31}")
@@ -194,6 +193,9 @@ INSTANCE_PROFILE = Text(
 )
 _HIDDEN = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
 SCRIPT = Text("a command without control characters (at most 16,384 characters)", rf"[^{_HIDDEN}]{{1,16384}}")
+ALARM = Text(
+    "an alarm's name without control characters (at most 255 characters)", rf"[^\t\n{_HIDDEN}]{{1,255}}"
+)
 CHECK = Text("the name of a check, such as test_web.py::test_health", r".*::.*")
 REASON = Text("a reason", r"(?s:.*\S.*)")
 FLAG = Kind("true or false, without quotes")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline import visible
 from pipeline.errors import PipelineError
-from pipeline.settings import provider
+from pipeline.settings import contradictions, provider
 from pipeline.settings.project import defaults
 from pipeline.settings.refusals import key_error, refusal
 from pipeline.settings.request import Request
@@ -118,6 +118,7 @@ def parse(config: Mapping[str, str], *, stack: str, stack_file: str | None = Non
     except ValidationError as error:
         raise refusal(error, Config, file, prefix=f"{PROJECT}:") from None
     _check(found, file)
+    contradictions.refuse(found.fleet, region, file)
     return Settings.model_construct(
         **dict(found), stack=stack, stack_file=file, region=region, profile=profile
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import visible
 from pipeline.errors import PipelineError
+from pipeline.settings.keys import mapping_of
 from pipeline.settings.kinds import REFUSED, nearest
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def refusal(wrong: ValidationError, model: type[Keys], file: str, *, prefix: str
             problem = f"is not a known key{nearest(path[-1], known)}"
             return key_error(name, problem, file, seen=path[-1], allowed=", ".join(known))
         case "missing":
-            return key_error(name, "is required", file, allowed=_allowed(model, path[-1]))
+            return key_error(name, "is required", file, allowed=_allowed(model, path))
         case found if found == REFUSED:
             context = error["ctx"]
             return key_error(name, context["problem"], file, seen=error["input"], allowed=context["allowed"])
@@ -57,11 +58,21 @@ def key_error(name: str, problem: str, file: str, *, seen: Any = NOTHING, allowe
 
 def _names(model: type[Keys], path: Sequence[str]) -> list[str]:
     """The keys of the mapping at a path."""
+    return [str(field.alias) for field in _at(model, path).model_fields.values()]
+
+
+def _at(model: type[Keys], path: Sequence[str]) -> type[Keys]:
+    """The mapping at a path."""
     for part in path:
-        model = next(field.annotation for field in model.model_fields.values() if (field.alias or "") == part)  # type: ignore[assignment]
-    return [str(field.alias) for field in model.model_fields.values()]
+        field = next(field for field in model.model_fields.values() if (field.alias or "") == part)
+        inner = mapping_of(field.annotation)
+        assert inner is not None
+        model = inner
+    return model
 
 
-def _allowed(model: type[Keys], key: str) -> str:
-    field = next(field for field in model.model_fields.values() if field.alias == key)
-    return str(field.metadata[0].allowed)
+def _allowed(model: type[Keys], path: Sequence[str]) -> str:
+    """What the value at a path may be."""
+    fields = _at(model, path[:-1]).model_fields.values()
+    field = next(field for field in fields if field.alias == path[-1])
+    return next(str(one.allowed) for one in field.metadata if hasattr(one, "allowed"))

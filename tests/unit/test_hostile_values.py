@@ -22,6 +22,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import Image
 from pipeline.promote import refusals
 from pipeline.settings import keys, load, provider, schema
+from pipeline.settings.group import GroupKeys
 from pipeline.settings.request import Request
 from pipeline.settings.role import Role
 from pipeline.validation import report
@@ -49,16 +50,19 @@ HOSTILE = {
 }
 CHANNEL = {"role": "web", "channel": "candidate", "from": "bake"}
 
+SCRIPT = set(HOSTILE) - {"ANSI", "control characters", "bidi", "surrogate", "long"}
+
 PASSES = {
-    "golden-image:validation.smokeTest": set(HOSTILE)
-    - {"ANSI", "control characters", "bidi", "surrogate", "long"},
-    "golden-image:fleet.userData": set(HOSTILE) - {"ANSI", "control characters", "bidi", "surrogate", "long"},
+    "golden-image:validation.smokeTest": SCRIPT,
+    "golden-image:fleet.userData": SCRIPT,
+    "golden-image:fleet.group.refresh.alarms": set(HOSTILE)
+    - {"shell", "Markdown", "ANSI", "control characters", "bidi", "surrogate", "long"},
     "aws:profile": {"option", "path"},
     "golden-image:fleet.instanceProfile": {"option"},
 }
-"""What a field takes beside the refusals: the team's own command is the shell's, and its user data the machine's; a
-profile is a name in a file of the team's own; IAM allows a name of hyphens. Each other field takes nothing of it, but
-for texts of the template's variables."""
+"""What a field takes beside the refusals: the team's own commands are the shell's; AWS allows any name of an alarm,
+which is an argument of a call and nothing else; a profile is a name in a file of the team's own; IAM allows a name of
+hyphens. Each other field takes nothing of it, but for texts of the template's variables."""
 
 TEXT_ALLOWED = {"HCL", "quotes", "option", "HTML", "path", "long"}
 """Data to Packer, Ansible and the image's page; tests/unit/packer looks for effect there."""
@@ -67,9 +71,31 @@ TEXT_ALLOWED = {"HCL", "quotes", "option", "HTML", "path", "long"}
 MARK = "HOSTILE-VALUE"
 
 
+GROUP = {"minSize": 1, "maxSize": 2, "subnetIds": ["subnet-0123456789abcdef0"]}
+"""What a group cannot be without."""
+
+
 def aliased(model: type[keys.Keys]) -> dict[str, FieldInfo]:
     """The fields of a mapping by their names in a stack file."""
     return {str(field.alias): field for field in model.model_fields.values()}
+
+
+def within(model: type[keys.Keys]) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Each field of a mapping and of those in it: the path of its name, and the mapping with HOSTILE's mark in it."""
+    for name, field in aliased(model).items():
+        inner = keys.mapping_of(field.annotation)
+        if inner is None:
+            yield from (([name], whole(model) | {name: value}) for value in (MARK, [MARK]))
+            continue
+        yield [name], whole(model) | {name: MARK}
+        yield [name], whole(model) | {name: {MARK: "x"}}
+        for path, value in within(inner):
+            yield [name, *path], whole(model) | {name: value}
+
+
+def whole(model: type[keys.Keys]) -> dict[str, Any]:
+    """What a mapping cannot be without."""
+    return dict(GROUP) if model is GroupKeys else {}
 
 
 def fields() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -77,10 +103,10 @@ def fields() -> Iterator[tuple[str, dict[str, Any]]]:
     for key, field in aliased(schema.Config).items():
         if key not in schema.OBJECT_KEYS:
             yield f"golden-image:{key}", {f"golden-image:{key}": MARK}
-        if isinstance(field.annotation, type) and issubclass(field.annotation, keys.Keys):
-            for inner in aliased(field.annotation):
-                for value in (MARK, [MARK]):
-                    yield f"golden-image:{key}.{inner}", {f"golden-image:{key}": {inner: value}}
+        inner = keys.mapping_of(field.annotation)
+        if inner is not None:
+            for path, mapping in within(inner):
+                yield f"golden-image:{'.'.join([key, *path])}", {f"golden-image:{key}": mapping}
     yield "golden-image:allowedOwners", {"golden-image:allowedOwners": [MARK]}
     for section in schema.OBJECT_KEYS:
         yield f"golden-image:{section}", {f"golden-image:{section}": MARK}
@@ -206,6 +232,8 @@ def test_the_fields_are_all_of_them() -> None:
     assert {
         "golden-image:role",
         "golden-image:fleet.instanceProfile",
+        "golden-image:fleet.group.minSize",
+        "golden-image:fleet.group.refresh.alarms",
         "bake.variables.image_version",
     } <= names
     assert len(names) > 40

@@ -11,6 +11,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pipeline.settings.schema import OBJECT_KEYS, Config
 from tools import checks, reference
 
+GROUP = {"minSize": 1, "maxSize": 2, "subnetIds": ["subnet-0123456789abcdef0"]}
+
 
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
@@ -23,6 +25,16 @@ def test_the_files_are_up_to_date() -> None:
     assert reference.PAGE.read_text() == reference.page(), why
     assert reference.SCHEMA.read_text() == reference.json_text(), why
     assert reference.ROLE_SCHEMA.read_text() == reference.role_text(), why
+
+
+def test_a_mapping_that_may_be_left_out_has_a_row_for_each_key() -> None:
+    page = reference.page()
+    assert "| `golden-image:fleet.group` | a mapping of keys to values | none |" in page
+    assert (
+        "| `golden-image:fleet.group.minSize` | a whole number from 0 to 10000 | required in `golden" in page
+    )
+    assert "| `golden-image:fleet.group.refresh.bakeMinutes` |" in page
+    assert "| `golden-image:fleet` |" not in page
 
 
 @pytest.mark.parametrize("folder", checks.ROLES)
@@ -52,6 +64,9 @@ def test_a_shipped_stack_file_is_taken_and_names_the_schema(
     [
         {"golden-image:chanel": "x"},
         {"golden-image:fleet": {"instanceTyp": "t3.micro"}},
+        {"golden-image:fleet": {"group": {"minSize": 1, "maxSize": 2}}},
+        {"golden-image:fleet": {"group": GROUP | {"maxSise": 2}}},
+        {"golden-image:fleet": {"group": GROUP | {"refresh": {"bakeMinutes": 2881}}}},
         {"golden-image:validation": {"clones": 11}},
         {"golden-image:validation": {"clones": "2"}},
         {"golden-image:bake": {"serial": True}},
@@ -69,6 +84,7 @@ def test_refused(config: dict[str, Any], validator: Draft202012Validator) -> Non
     [
         {"golden-image:validation": {"secure": "v1:x"}},
         {"aws:defaultTags": {"tags": {"Team": "web"}}},
+        {"golden-image:fleet": {"group": GROUP | {"refresh": {"checkpointPercents": [50, 100]}}}},
         {"other:key": 1},
         {},
     ],

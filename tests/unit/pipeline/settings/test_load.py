@@ -67,6 +67,23 @@ def test_a_channel_as_the_source() -> None:
     [
         (DEV | {"chanel": "x"}, r"golden-image:chanel is not a known key \(did you mean channel\?\)"),
         (DEV | {"validation": {"clone": 2}}, r"golden-image:validation.clone .*did you mean clones"),
+        (
+            DEV | {"fleet": {"group": {"minSiez": 1}}},
+            r"golden-image:fleet.group.minSiez .*did you mean minSize",
+        ),
+        (
+            DEV | {"fleet": {"group": {"minSize": 1, "subnetIds": []}}},
+            r"golden-image:fleet.group.maxSize is required\n.*nothing\n.*a whole number from 1 to 10000",
+        ),
+        (
+            DEV
+            | {"fleet": {"group": {"minSize": 1, "maxSize": 1, "subnetIds": [], "refresh": {"alarm": 1}}}},
+            r"golden-image:fleet.group.refresh.alarm .*did you mean alarms",
+        ),
+        (
+            DEV | {"fleet": {"group": {"minSize": 1, "maxSize": 1}}},
+            r"golden-image:fleet.group.subnetIds is required\n.*nothing\n.*a list, each item a subnet id",
+        ),
         (DEV | {"validation": {"clones": 0}}, "a whole number from 1 to 10"),
         (DEV | {"validation": {"timeoutSeconds": 30}}, r"validation.soakSeconds leaves no time"),
         (DEV | {"validation": {"clones": True}}, "clones is not valid"),
