@@ -13,6 +13,7 @@ import secrets
 import signal
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -32,10 +33,14 @@ from pipeline.promote import preview_lines
 from pipeline.promote.pointer import look
 from pipeline.promote.select import choose
 from pipeline.promote.standing import Standing
+from pipeline.rollout import outlook, refusals
+from pipeline.rollout import preview_lines as machine_lines
 from pipeline.settings import load
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from pipeline.rollout.outlook import Outlook
 
 TOLD = 32
 """The exit status by which Pulumi's language host knows that a program has told its error itself
@@ -61,6 +66,38 @@ def leave(message: str) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(TOLD)
+
+
+def outlook_of(stack: load.Settings, account: Account, standing: Standing) -> Outlook | None:
+    """What AWS has of a stack's group; None for a stack without one.
+
+    Raises:
+        PipelineError: It may not be updated.
+    """
+    since = standing.latest.when if standing.latest else None
+    found = look(
+        lambda: outlook.read(stack, account, since),
+        lambda seen: seen is None or refusals.of_group(seen) is None,
+    )
+    refusal = refusals.of_group(found) if found is not None else None
+    if refusal is not None:
+        raise refusal
+    return found
+
+
+def foretell(machines: Outlook, version: object) -> None:
+    """Say in a preview what a roll-out would do, once the engine says whether the launch template gets a new version.
+
+    Args:
+        machines: The group.
+        version: The number of the template's version; a number only if the update leaves it as it is.
+    """
+    number = int(version) if isinstance(version, int | float) else None
+    refusal = refusals.of_alarms(machines, number)
+    if refusal is not None:
+        leave(str(refusal))
+    for line in machine_lines.lines(machines, number):
+        (pulumi.log.warn if line.warning else pulumi.log.info)(visible.lines(line.text))
 
 
 def program() -> None:
@@ -97,6 +134,7 @@ def program() -> None:
             pulumi.log.info(visible.lines(line))
         outputs.of_choice(choice)
 
+    machines = outlook_of(stack, account, standing)
     promotion = ImagePromotion(
         "promotion",
         role=stack.role,
@@ -119,6 +157,8 @@ def program() -> None:
         user_data=stack.fleet.user_data,
         after=promotion.settled,
     )
+    if machines is not None and pulumi.runtime.is_dry_run():
+        fleet.latest_version.apply(partial(foretell, machines), run_with_unknowns=True)
     if stack.fleet.group is not None:
         group = FleetGroup(
             "machines",

@@ -145,6 +145,15 @@ class Machines:
             answer = self._session.client("ec2").describe_subnets(SubnetIds=sorted(subnet_ids))
         return {found["SubnetId"]: ipaddress.IPv4Network(found["CidrBlock"]) for found in answer["Subnets"]}
 
+    def missing_subnets(self, subnet_ids: Sequence[str]) -> list[str]:
+        """Those of some subnets that do not exist."""
+        with self._session.asking("look subnets up"):
+            answer = self._session.client("ec2").describe_subnets(
+                Filters=[{"Name": "subnet-id", "Values": list(subnet_ids)}]
+            )
+        found = {subnet["SubnetId"] for subnet in answer["Subnets"]}
+        return [one for one in subnet_ids if one not in found]
+
     def subnet(self, subnet_id: str | None) -> Subnet | None:
         """The subnet of that id; without an id the first default subnet by zone; or None."""
         with self._session.asking("look subnets up"):

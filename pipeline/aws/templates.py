@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.model import TAG_CHANNEL, TAG_ROLE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,6 +42,16 @@ class Templates:
                     raise
                 return None
         return next((found["LaunchTemplateData"] for found in answer["LaunchTemplateVersions"]), None)
+
+    def of_channel(self, role: str, channel: str) -> list[str]:
+        """IDs of the templates of a channel, by their tags: one, but for the time in which a stack replaces it."""
+        tags = {TAG_ROLE: role, TAG_CHANNEL: channel}
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+        with self._session.asking(f"look up the launch template of channel {channel}"):
+            found = self._session.pages(
+                "ec2", "describe_launch_templates", "LaunchTemplates", Filters=filters
+            )
+        return [one["LaunchTemplateId"] for one in found]
 
     def default(self, template: str) -> int | None:
         """The number of a template's default version, or None if there is no such template."""

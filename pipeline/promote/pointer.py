@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.model import pointer_name
 from pipeline.promote.standing import LABELS, Standing, label
@@ -18,6 +18,8 @@ LAG_SECONDS = 3
 has a read that "returns the old version")."""
 
 POLL_SECONDS = 1
+
+Seen = TypeVar("Seen")
 
 
 class Pointer:
@@ -69,8 +71,8 @@ class Pointer:
                 self._channels.detach(self.name, entry.version, names)
 
 
-def look(read: Callable[[], Standing], good: Callable[[Standing], bool]) -> Standing:
-    """A channel's standing; if it is not good, the one after a while, as a read may lag behind the last write.
+def look(read: Callable[[], Seen], good: Callable[[Seen], bool]) -> Seen:
+    """What is read, such as a channel's standing; if it is not good, what is read after a while: reads may lag.
 
     Args:
         read: Reads it.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.scaling import SUCCESSFUL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from pipeline.scaling import Group, Refresh, Version
@@ -68,10 +68,15 @@ def decide(group: Group, refreshes: Sequence[Refresh], wanted: Version, since: d
 
 
 def _beside(active: Refresh, group: Group, wanted: Version) -> Next:
-    version = active.version
-    if version == wanted:
+    if active.version == wanted:
         return Next.JOIN
-    if version is None or version.template != wanted.template or not version.numbered:
+    if not is_ours(active, [wanted.template]):
         return Next.FOREIGN
     # To the group's own version: a return of ours.
-    return Next.UNDO if active.forward and version != group.version else Next.WAIT
+    return Next.UNDO if active.forward and active.version != group.version else Next.WAIT
+
+
+def is_ours(refresh: Refresh, templates: Collection[str]) -> bool:
+    """Whether a refresh brings a numbered version of one of the stack's launch templates."""
+    version = refresh.version
+    return version is not None and version.template in templates and version.numbered

@@ -95,7 +95,7 @@ class Watch:
             group = self.look()
             targets = self.account.groups.targets(group.target_groups)
             self._note_failures(group, targets)
-            well = [one for one in group.staying if _is_well(one, group, targets)]
+            well = [one for one in group.staying if is_well(one, group, targets)]
             self._say(f"{len(well)} of {group.desired} machines are healthy{self._waiting(group, targets)}")
             self._say_failed_launches()
             if len(well) >= group.desired:
@@ -106,14 +106,14 @@ class Watch:
 
     def _progress(self, refresh: Refresh, group: Group, targets: Mapping[str, TargetHealth]) -> str:
         new = group.at(self.wanted)
-        well = sum(_is_well(one, group, targets) for one in new)
+        well = sum(is_well(one, group, targets) for one in new)
         machines = f"{len(new)} new machines, {well} of them healthy; {len(group.staying) - len(new)} old"
         waits = f"; {refresh.reason}" if refresh.reason else ""
         return f"{refresh.status}, {refresh.percent} %: {machines}{waits}"
 
     def _waiting(self, group: Group, targets: Mapping[str, TargetHealth]) -> str:
         for one in group.staying:
-            if not _is_well(one, group, targets):
+            if not is_well(one, group, targets):
                 return f"; {one.id}: {_state(one, targets.get(one.id))}"
         return ""
 
@@ -138,7 +138,7 @@ class Watch:
         for one in group.members:
             target = targets.get(one.id)
             bad = one.health != "Healthy" or (target is not None and target.state in STATES_OF_FAILURE)
-            if _is_well(one, group, targets):
+            if is_well(one, group, targets):
                 self.failed.pop(one.id, None)  # it had been asked while it booted
             elif bad and one.version == self.wanted and one.id not in self.failed:
                 self.failed[one.id] = _state(one, target)
@@ -146,7 +146,8 @@ class Watch:
                 self.consoles.read(one.id)
 
 
-def _is_well(member: Member, group: Group, targets: Mapping[str, TargetHealth]) -> bool:
+def is_well(member: Member, group: Group, targets: Mapping[str, TargetHealth]) -> bool:
+    """Whether Auto Scaling and the target groups call a machine healthy."""
     if not member.well:
         return False
     target = targets.get(member.id)
