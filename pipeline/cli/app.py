@@ -10,7 +10,7 @@ import sys
 import typer
 
 from pipeline import net
-from pipeline.cli import channels, doctor, review, steps
+from pipeline.cli import channels, doctor, review, rollout, steps
 
 app = typer.Typer(
     help="The life of a machine image: the steps that `pulumi up` runs, and commands for people.",
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (steps, channels, review, doctor):
+for group in (steps, channels, rollout, review, doctor):
     app.add_typer(group.app)
 
 

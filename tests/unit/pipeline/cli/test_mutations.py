@@ -31,6 +31,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "leave": [[]],
     "validate": [[]],
     "roll-out": [[]],
+    "rollout": [["prod"], ["prod", "--return"]],
 }
 JUNK = (
     "", " ", "-", "--", "---", "-x", "--json", "--yes", "--region", "--profile", "--config-file", "--help", "nothing",
