@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.image_build import ImageBuild
-from components.image_validation import ClonePlace, CloneShape, ImageValidation
+from components.image_validation import ImageValidation
+from components.validation_machines import ClonePlace, CloneShape
 from pipeline.baking import sizes
 from pipeline.baking import source as source_image
 from pipeline.baking.bakekey import ingredients

@@ -105,7 +105,7 @@ class Keygen(Plan):
     """
 
     step = "keygen"
-    made_in = "image_validation.py"
+    made_in = "validation_machines.py"
     image_id: str
 
 

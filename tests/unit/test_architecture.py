@@ -115,6 +115,7 @@ TESTED_ELSEWHERE = {
     "components/image_build": "test_program.py",
     "components/image_promotion": "test_program.py",
     "components/image_validation": "test_program.py",
+    "components/validation_machines": "test_program.py",
     "components/step": "test_commands.py pins what it declares to the byte",
     "lab/__main__": "the command line of all end-to-end tests; test_lab.py",
     "lab/access": "test_permissions.py, and tests/e2e/test_iam.py both ways",

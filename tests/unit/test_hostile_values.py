@@ -13,7 +13,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from components.baking import variables_of
-from components.image_validation import user_data
+from components.validation_machines import user_data
 from pipeline.baking.variables import template_variables
 from pipeline.cli import options
 from pipeline.doctor import show

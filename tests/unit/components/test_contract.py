@@ -22,7 +22,7 @@ from pulumi.runtime.mocks import MockMonitor
 
 import components
 from components.fleet import Fleet
-from components.image_validation import CloneShape
+from components.validation_machines import CloneShape
 from pipeline.settings.group import GroupKeys
 from tests.unit.components.test_program import HERE, IMAGE, MADE_OF, Notes
 from tests.unit.pipeline.making import standing

@@ -15,7 +15,8 @@ from components import step
 from components.fleet import Fleet
 from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
-from components.image_validation import ClonePlace, CloneShape, ImageValidation, evidence, user_data
+from components.image_validation import ImageValidation, evidence
+from components.validation_machines import ClonePlace, CloneShape, user_data
 from pipeline.baking.bakekey import Ingredients
 from pipeline.model import pointer_description
 from pipeline.promote.standing import Standing, label
