@@ -9,6 +9,7 @@ from pipeline import markdown
 from pipeline.model import TAG_GIT_COMMIT
 from pipeline.promote.preview_lines import age
 from pipeline.review.preview import UNKNOWN
+from pipeline.rollout import preview_lines
 
 if TYPE_CHECKING:
     from pipeline.model import Image
@@ -28,7 +29,8 @@ def headline(facts: Facts, now: datetime) -> str:
     if not preview.changed:
         held = image_words(facts, facts.before, now)
         return f"nothing to do; channel {markdown.plain(facts.channel)} holds {held}"
-    parts = [_image_part(facts, now), _template_part(facts), _replaced_part(facts)]
+    machines = next(filter(None, map(preview_lines.summary, preview.said)), None)
+    parts = [_image_part(facts, now), _template_part(facts), machines, _replaced_part(facts, machines)]
     return "; ".join(part for part in parts if part)
 
 
@@ -83,10 +85,10 @@ def _template_part(facts: Facts) -> str:
     )
 
 
-def _replaced_part(facts: Facts) -> str:
+def _replaced_part(facts: Facts, machines: str | None) -> str:
     names = [markdown.code(change.name) for change in facts.replaced]
     if not names:
-        return "" if facts.before is None else "nothing replaced"
+        return "" if facts.before is None or machines else "nothing replaced"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{len(names)} replaced: {', '.join(names[:NAMED])}{more}"
 

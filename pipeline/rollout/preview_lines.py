@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +35,12 @@ def lines(outlook: Outlook, number: int | None) -> list[Line]:
     if group is not None and group.version is not None and group.version.number == str(number):
         return []
     return [Line(_machines(outlook)), *_judges(outlook)]
+
+
+def summary(text: str) -> str | None:
+    """The part of a line of `lines` that fits into a headline, such as ``3 machines will be replaced``."""
+    found = re.match(r"group [a-z0-9-]+: (\d+ machines? will be (?:replaced|launched))\b", text)
+    return found[1] if found else None
 
 
 def bounds(refresh: RefreshKeys, desired: int) -> tuple[int, int]:

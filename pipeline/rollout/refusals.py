@@ -107,7 +107,8 @@ def _of_others(outlook: Outlook) -> PipelineError | None:
     version = active.version
     brings = f"version {version.number} of {version.template}" if version else "no version"
     return _error(
-        f"an instance refresh of {outlook.name} is under way that stack {outlook.stack} did not start",
+        f"an instance refresh of {outlook.name} is under way that stack {outlook.stack} did not start; "
+        "it is left alone",
         [f"{active.id}: {active.status}, {active.percent} %, brings {brings}"],
         "no refresh, or one of this stack",
         f"wait for its end, or `aws autoscaling cancel-instance-refresh --auto-scaling-group-name {outlook.name}`; "

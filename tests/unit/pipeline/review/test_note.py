@@ -53,6 +53,20 @@ def many() -> dict[str, Any]:
     return recorded
 
 
+ROLL_OUT = (
+    "group web-prod: 3 machines will be replaced, at most 1 at once, at least 3 healthy; the last roll-out took 12 "
+    "minutes (Successful, 2026-11-20)"
+)
+
+
+def rolled(*lines: str) -> str:
+    """A recorded preview of a new image, with lines about a group."""
+    recorded = read("new-image-prod")
+    told = [{"severity": "info", "message": f"{line}\n"} for line in lines]
+    recorded["preview"]["diagnostics"] += told
+    return render(recorded)
+
+
 def golden(name: str, text: str) -> None:
     path = HERE / "golden" / f"{name}.md"
     if os.environ.get("GOLDEN_UPDATE"):
@@ -70,6 +84,20 @@ def test_all_are_recorded() -> None:
 @pytest.mark.parametrize("name", RECORDED)
 def test_golden(name: str) -> None:
     golden(name, render(read(name)))
+
+
+def test_machines_that_are_replaced_are_in_headline_and_text() -> None:
+    headline = re.compile(r"(?m)^### prod: .*; launch template v1 → v2; (.*)$")
+    assert headline.findall(rolled()) == ["nothing replaced"]
+    text = rolled(ROLL_OUT)
+    assert headline.findall(text) == ["3 machines will be replaced"]
+    assert (
+        "\nGroup web-prod: 3 machines will be replaced, at most 1 at once, at least 3 healthy; the last"
+        in text
+    )
+    first = rolled("group web-prod: 1 machine will be launched", "group web-prod has no target group (x): y")
+    assert headline.findall(first) == ["1 machine will be launched"]
+    assert "Group web-prod has no target group" in first
 
 
 def test_two_hundred_changes_stay_readable() -> None:

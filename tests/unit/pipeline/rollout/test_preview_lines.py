@@ -85,3 +85,12 @@ def test_the_bounds_are_those_of_the_lab() -> None:
                 fleet = Some(desired=desired)
                 lab = rolling._bounds(Some(preferences=Some(least=least, most=most)), fleet)  # type: ignore[arg-type]
                 assert preview_lines.bounds(found, desired) == lab
+
+
+def test_what_a_headline_has_of_a_line() -> None:
+    for found, text in (
+        (group(OLD), "3 machines will be replaced"),
+        (None, "2 machines will be launched"),
+    ):
+        assert [preview_lines.summary(line) for line in said(found, targetGroupArns=[])] == [text, None]
+    assert preview_lines.summary("channel prod: nothing → ami-1") is None
