@@ -88,15 +88,16 @@ def test_golden(name: str) -> None:
 
 def test_machines_that_are_replaced_are_in_headline_and_text() -> None:
     headline = re.compile(r"(?m)^### prod: .*; launch template v1 → v2; (.*)$")
-    assert headline.findall(rolled()) == ["nothing replaced"]
+    channel = "1 replaced: `promotion-channel`"
+    assert headline.findall(rolled()) == [channel]
     text = rolled(ROLL_OUT)
-    assert headline.findall(text) == ["3 machines will be replaced"]
+    assert headline.findall(text) == [f"3 machines will be replaced; {channel}"]
     assert (
         "\nGroup web-prod: 3 machines will be replaced, at most 1 at once, at least 3 healthy; the last"
         in text
     )
     first = rolled("group web-prod: 1 machine will be launched", "group web-prod has no target group (x): y")
-    assert headline.findall(first) == ["1 machine will be launched"]
+    assert headline.findall(first) == [f"1 machine will be launched; {channel}"]
     assert "Group web-prod has no target group" in first
 
 
