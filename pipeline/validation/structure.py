@@ -35,10 +35,12 @@ CREDENTIAL_FILES = (
     "*/.azure/accessTokens.json", "*/.azure/msal_token_cache.*", "*/.pypirc", "*/.gem/credentials",
     "*.tfstate", "*.tfstate.backup", "*/.terraform.d/credentials.tfrc.json", "*/.rclone.conf", "*/rclone.conf",
     "*/.s3cfg", "*/.boto", "*/.smbcredentials", "*/sasl_passwd", "*/munge.key", "*/chap-secrets", "*/pap-secrets",
-    "*/ipsec.secrets", "*/.ansible_vault_pass*", "*/.vault_pass*", "*/vault_pass*", "*/vault-pass*", "*/rndc.key",
+    "*/.ansible_vault_pass*", "*/.vault_pass*", "*/vault_pass*", "*/vault-pass*", "*/rndc.key",
     "*/config/master.key", "*/config/credentials/*.key", "*/.config/gh/hosts.yml", "*/.config/glab-cli/config.yml",
     "*/.msmtprc", "*/.esmtprc", "*/.fetchmailrc", "*/wallet.dat", "*/.composer/auth.json", "/etc/apt/auth.conf",
     "/etc/apt/auth.conf.d/*", "*.kdbx", "*.ovpn", "/etc/wireguard/*.conf",
+    # rsyncd.secrets and the like; elsewhere a program may be called app_secrets.
+    "*.secrets", "/etc/*_secrets", "/etc/*-secrets",
 )  # fmt: skip
 """Files that exist for credentials; empty ones hold none."""
 

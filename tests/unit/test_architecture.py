@@ -176,7 +176,6 @@ TESTED_ELSEWHERE = {
     "pipeline/validation/pytest_plugin": "loaded by another pytest: test_pytest_run.py",
     "pipeline/validation/redaction": "test_report.py",
     "pipeline/validation/results": "three names and a value",
-    "pipeline/validation/structure": "test_imagescan.py",
     "tools/downloads": "test_toolchain.py",
     "tools/gobuild": "test_toolchain.py and test_conditions.py",
     "tools/packages": "test_node.py and test_conditions.py",
