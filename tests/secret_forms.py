@@ -35,7 +35,7 @@ BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 BEGIN = "-----BEGIN "
 
 OUT_OF_REACH: frozenset[str] = frozenset()
-"""Forms that no rule finds; docs/gate.md has the reasons."""
+"""Forms that no rule finds; docs/secrets.md has the reasons."""
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,14 @@ def test_a_refusal_is_all_that_is_printed(preview: Callable[..., str], text: str
     assert "Pulumi.refused.yaml" in found
 
 
+def test_a_secret_in_config_is_shown_by_no_preview(preview: Callable[..., str]) -> None:
+    token = "AKIA" + "QZ3KLMNP7RSTUVWX"
+    text = GOOD.replace("candidate", "bake") + f"  golden-image:bake: {{variables: {{subnet_id: {token}}}}}\n"
+    found = preview(text)
+    assert "Pulumi.refused.yaml:5: aws-access-token" in found
+    assert token not in found, "nor anywhere else: the error is all that is printed"
+
+
 @pytest.mark.parametrize(
     ("env", "error"),
     [

@@ -276,11 +276,14 @@ from tests.unit.pipeline.validation.test_imagescan import findings
 def peak(whose):
     return resource.getrusage(whose).ru_maxrss
 
+touched = []
+sys.addaudithook(lambda event, given: event in ("open", "os.mkdir") and touched.append(str(given[0])))
 before = peak(resource.RUSAGE_SELF)
 found = sorted(findings(Path(sys.argv[1])))
-print(json.dumps([found, peak(resource.RUSAGE_SELF) - before, peak(resource.RUSAGE_CHILDREN)]))
+shared = any(path.startswith("/dev/shm/") for path in touched)
+print(json.dumps([found, peak(resource.RUSAGE_SELF) - before, peak(resource.RUSAGE_CHILDREN), shared]))
 """
-"""The findings in a folder; by how many KiB this process grew; the greatest child's KiB."""
+"""The findings in a folder; by how many KiB this process grew; the greatest child's; whether it used /dev/shm."""
 
 
 def test_fifty_thousand_files_of_nobody(tmp_path: Path) -> None:
@@ -298,7 +301,8 @@ def test_fifty_thousand_files_of_nobody(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    found, grown, children = json.loads(done.stdout)
+    found, grown, children, shared_memory = json.loads(done.stdout)
     assert found == [["aws-access-token", "srv/49/999"]]
     assert grown < 48 * 1024, f"{grown} KiB for 50,000 files"
     assert children < 400 * 1024, f"{children} KiB"
+    assert not shared_memory, "where containers have 64 MiB"
