@@ -74,3 +74,16 @@ def test_what_the_lab_never_sees_is_allowed_and_has_a_source() -> None:
     for policy, sources in found.items():
         assert set(sources) <= actions(policy)
         assert all(sources.values())
+
+
+def test_the_policy_of_the_states_bucket_is_one() -> None:
+    """It stands in the page alone, for a bucket of the reader's own."""
+    text = (FOLDER / "README.md").read_text()
+    (written,) = re.findall(r"^ {6}(\{\"Version\".*?^ {6}\]\})$", text, re.MULTILINE | re.DOTALL)
+    lists, objects = json.loads(written)["Statement"]
+    assert (lists["Action"], lists["Resource"]) == (
+        "s3:ListBucket",
+        "arn:aws:s3:::example-golden-image-state",
+    )
+    assert set(objects["Action"]) == {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
+    assert objects["Resource"] == f"{lists['Resource']}/.pulumi/*"

@@ -163,6 +163,39 @@ def test_the_builders_disk_is_encrypted_from_the_start(tmp_path: Path) -> None:
     assert evaluated(tmp_path, "var.encrypt_boot") == "true"
 
 
+@pytest.mark.parametrize(
+    ("setting", "variable", "value"),
+    [
+        ("volume_size", "root_volume_size", 20),
+        ("volume_type", "root_volume_type", "gp3"),
+        ("kms_key_id", "kms_key_id", "alias/images"),
+        ("iam_instance_profile", "iam_instance_profile", "builder"),
+    ],
+)
+def test_a_team_chooses_its_root_volume_key_and_profile(
+    tmp_path: Path, setting: str, variable: str, value: object
+) -> None:
+    expression = builder()[setting]
+    assert expression == f"var.{variable}"
+    assert evaluated(tmp_path, expression) == "null", "the source image's, or none"
+    assert json.loads(evaluated(tmp_path, f"jsonencode({expression})", **{variable: value})) in (
+        value,
+        json.dumps(value),
+    )
+
+
+def test_a_builder_that_nobody_ends_ends_itself(tmp_path: Path) -> None:
+    settings = builder()
+    assert settings["shutdown_behavior"] == '"terminate"'
+    text = (TEMPLATE / "image.pkr.hcl").read_text()
+    (written,) = re.findall(r"^  user_data = (.*?)\n  shutdown_behavior", text, re.MULTILINE | re.DOTALL)
+    seen = evaluated(tmp_path, " ".join(written.split("\n")), builder_minutes=80)
+    (command,) = yaml.safe_load(seen)["bootcmd"]
+    assert command[0] == "systemd-run"
+    assert "--on-active=80min" in command
+    assert command[-2:] == ["systemctl", "poweroff"]
+
+
 def test_what_a_build_makes_is_never_marked_as_finished(tmp_path: Path) -> None:
     tags = evaluated(tmp_path, "local.build_tags", bake_key="k")
     assert "BakeRun" in tags

@@ -299,6 +299,14 @@ class TestRun:
         assert made_by(run_id) == {"builders": [], "key pairs": [], "groups": [], "images": []}
         assert [len(found) for found in made_by("another-run").values()] == [1, 1, 1, 0]
 
+    def test_a_builder_lives_longer_than_its_bake_and_its_clean_up(
+        self, fake_packer: Callable[[str], Path]
+    ) -> None:
+        folder = fake_packer("(here / 'seen').write_text(str(variables['builder_minutes']))" + WRITE_MANIFEST)
+        (folder / "image").write_text(register("web-base-1"))
+        bake.run(plan(timeoutMinutes=60))
+        assert 60 + packer.GRACE_SECONDS / 60 < int((folder / "seen").read_text()) <= 90
+
     def test_what_a_failed_packer_left_goes_too(
         self, fake_packer: Callable[[str], Path], run_id: str
     ) -> None:

@@ -143,6 +143,16 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.read_text() for path in tmp_path.iterdir()] == [TEXT]
 
 
+def test_a_file_on_a_read_only_disk_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = stack_file(tmp_path, TEXT).with_pin(NEW)
+    # To root every other file is writable.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PipelineError, match="cannot be written, and is as it was") as caught:
+        new.write()
+    assert "it is read-only" in str(caught.value)
+    assert [path.read_text() for path in tmp_path.iterdir()] == [TEXT]
+
+
 @pytest.mark.parametrize(
     "content",
     ["config:\n  golden-image:role: café\n".encode("latin-1"), TEXT.encode("utf-16"), TEXT.encode("utf-32")],
