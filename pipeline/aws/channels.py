@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline import record
+from pipeline.aws.clients import Service
 from pipeline.aws.images import tags_of
 from pipeline.errors import PipelineError
 from pipeline.model import (
@@ -21,21 +22,9 @@ from pipeline.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pipeline.aws.clients import Session
 
-
-class Channels:
-    """The channels of all roles of one account and region.
-
-    Args:
-        session: How AWS is reached.
-
-    Raises:
-        PipelineError: From each method: AWS was not reached, or refused.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
+class Channels(Service):
+    """The channels of all roles of one account and region."""
 
     def image_id(self, role: str, channel: str) -> str | None:
         """The id of the image that a channel holds, or None if it holds none."""

@@ -131,3 +131,17 @@ class Session:
     def asking(self, purpose: str) -> AbstractContextManager[None]:
         """As `asking`, for this region and profile."""
         return asking(purpose, region=self.region, profile=self._profile)
+
+
+class Service:
+    """A part of one account and region.
+
+    Args:
+        session: How AWS is reached.
+
+    Raises:
+        PipelineError: From each method of the classes that are made from this one: AWS was not reached, or refused.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session

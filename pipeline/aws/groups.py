@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.aws.clients import Service
 from pipeline.scaling import Activity, Group, Member, Refresh, TargetHealth, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pipeline.aws.clients import Session
-
 SHOWN_REFRESHES = 20
 """How many refreshes are read, the newest first. AWS keeps those of six weeks."""
 
 
-class Groups:
-    """The Auto Scaling groups of one account and region.
-
-    Args:
-        session: How AWS is reached.
-
-    Raises:
-        PipelineError: From each method: AWS was not reached, or refused.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
+class Groups(Service):
+    """The Auto Scaling groups of one account and region."""
 
     def find(self, name: str) -> Group | None:
         """The group of that name, or None."""

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws import causes
+from pipeline.aws.clients import Service
 from pipeline.model import (
     TAG_BAKE_KEY,
     TAG_BAKE_RUN,
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from pipeline.aws.clients import Session
-
 LAG_SECONDS = 30.0
 """How long a read may lag behind a write at the most; mostly it is less than a second."""
 
@@ -34,18 +33,8 @@ FILTER_VALUES = 200
 _ABSENT = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable")
 
 
-class Images:
-    """The images and snapshots of one account and region.
-
-    Args:
-        session: How AWS is reached.
-
-    Raises:
-        PipelineError: From each method: AWS was not reached, or refused.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
+class Images(Service):
+    """The images and snapshots of one account and region."""
 
     def find(self, image_id: str, owners: Sequence[str] = ("self",)) -> Image | None:
         """The image of that id, or None if there is none that this account can see.

@@ -5,27 +5,16 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
+from pipeline.aws.clients import Service
 from pipeline.aws.images import tags_of
 from pipeline.model import TAG_BAKE_RUN, TAG_MANAGED_BY, Builder, Subnet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pipeline.aws.clients import Session
 
-
-class Machines:
-    """The machines of one account and region.
-
-    Args:
-        session: How AWS is reached.
-
-    Raises:
-        PipelineError: From each method: AWS was not reached, or refused.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
+class Machines(Service):
+    """The machines of one account and region."""
 
     def architectures(self, instance_types: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Instance type to the architectures that it runs, such as ``("x86_64",)``. All of them must exist."""

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.aws.clients import Service
 from pipeline.model import TAG_CHANNEL, TAG_ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.aws.clients import Session
     from pipeline.scaling import Version
 
 
-class Templates:
-    """The launch templates of one account and region.
-
-    Args:
-        session: How AWS is reached.
-
-    Raises:
-        PipelineError: From each method: AWS was not reached, or refused.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
+class Templates(Service):
+    """The launch templates of one account and region."""
 
     def data(self, version: Version) -> Mapping[str, Any] | None:
         """What a version launches, in EC2's words (ResponseLaunchTemplateData), or None if there is no such version."""
