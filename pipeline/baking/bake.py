@@ -12,6 +12,7 @@ from pipeline.aws.patience import LONG
 from pipeline.baking import packer, source, sourcescan
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_BAKE_KEY, TAG_GIT_COMMIT, TAG_SOURCE_IMAGE
+from pipeline.settings.role import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,11 +115,11 @@ def _refuse_secrets(role: str) -> None:
     Raises:
         PipelineError: There are some; it names file, line and rule, and not the secret.
     """
-    findings = sourcescan.scan_sources(source.TEMPLATE, role, secretscan.read_allowed())
+    findings = sourcescan.scan_sources(TEMPLATE, role, secretscan.read_allowed())
     if findings:
         raise PipelineError(
             "there is a secret in what would be baked; nothing has been started",
-            seen="\n".join(f"{source.TEMPLATE}/{finding}" for finding in findings),
+            seen="\n".join(f"{TEMPLATE}/{finding}" for finding in findings),
             allowed="values that machines are given at run time (instance role, secret manager)",
             change="take it out, and rotate it if it is real; a false alarm goes into "
             f"{secretscan.ALLOW_FILE} with its reason",

@@ -19,8 +19,8 @@ from pipeline.baking.diagnose import diagnose
 from pipeline.baking.failedtask import failed_task
 from pipeline.baking.livelog import Live, Redactor
 from pipeline.baking.manifest import Artifact, last_artifact
-from pipeline.baking.source import TEMPLATE
 from pipeline.errors import PipelineError
+from pipeline.settings.role import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

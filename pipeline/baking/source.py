@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.settings.role import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pipeline.aws.account import Account
     from pipeline.model import Image
-
-TEMPLATE = Path("packer")
 
 
 def defaults(folder: Path) -> dict[str, Any]:

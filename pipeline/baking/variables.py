@@ -5,12 +5,12 @@ Imports neither pulumi nor botocore.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.settings.kinds import nearest
 from pipeline.visible import quoted
 
 if TYPE_CHECKING:
@@ -130,10 +130,8 @@ def _not_settable(name: str, value: object, settable: list[str], where: str) -> 
             allowed=", ".join(settable),
             change=where,
         )
-    near = difflib.get_close_matches(name, settable, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
     return PipelineError(
-        f"the template does not have the variable {quoted(name)}{hint}",
+        f"the template does not have the variable {quoted(name)}{nearest(name, settable)}",
         seen=f"{quoted(name)}: {quoted(value)}",
         allowed=", ".join(settable),
         change=where,

@@ -32,7 +32,7 @@ def _plan() -> dict[str, Any]:
     return plan
 
 
-def _step(module: str, function: str = "run") -> None:
+def _step(module: str, function: str) -> None:
     """Run a step: plan on stdin, result as one line of JSON on stdout, everything else on stderr."""
     step = getattr(importlib.import_module(f"pipeline.{module}"), function)
     plan = _plan()
@@ -41,49 +41,26 @@ def _step(module: str, function: str = "run") -> None:
     print(json.dumps(result, sort_keys=True))  # this is the step's result
 
 
-@app.command(rich_help_panel=STEPS)
-def bake() -> None:
-    """Bake an image with Packer, or adopt the image with the same bake key."""
-    _step("baking.bake")
+def _command(name: str, text: str, module: str, function: str = "run") -> None:
+    """Make a step a command."""
+
+    @app.command(name, help=text, rich_help_panel=STEPS)
+    def command() -> None:
+        _step(module, function)
 
 
-@app.command(rich_help_panel=STEPS)
-def keygen() -> None:
-    """Create the key pair for one image's validation."""
-    _step("validation.keygen")
-
-
-@app.command(rich_help_panel=STEPS)
-def validate() -> None:
-    """Run the checks on machines that were booted from an image."""
-    _step("validation.validate")
-
-
-@app.command(rich_help_panel=STEPS)
-def claim() -> None:
-    """Check that a channel is as its stack left it, before its pointer moves."""
-    _step("promote.claim")
-
-
-@app.command(rich_help_panel=STEPS)
-def held() -> None:
-    """Wait until a channel's pointer holds the image that was written."""
-    _step("promote.held")
-
-
-@app.command(rich_help_panel=STEPS)
-def settle() -> None:
-    """Set the channel tags of a role's images to what its pointers hold."""
-    _step("promote.settle")
-
-
-@app.command(rich_help_panel=STEPS)
-def leave() -> None:
-    """Remove a channel's tags, as its pointer is deleted."""
-    _step("promote.settle", "leave")
-
-
-@app.command("roll-out", rich_help_panel=STEPS)
-def roll_out() -> None:
-    """Move a group's machines to a version of its launch template, or return if they do not become healthy."""
-    _step("rollout.roll_out")
+for _row in (
+    ("bake", "Bake an image with Packer, or adopt the image with the same bake key.", "baking.bake"),
+    ("keygen", "Create the key pair for one image's validation.", "validation.keygen"),
+    ("validate", "Run the checks on machines that were booted from an image.", "validation.validate"),
+    ("claim", "Check that a channel is as its stack left it, before its pointer moves.", "promote.claim"),
+    ("held", "Wait until a channel's pointer holds the image that was written.", "promote.held"),
+    ("settle", "Set the channel tags of a role's images to what its pointers hold.", "promote.settle"),
+    ("leave", "Remove a channel's tags, as its pointer is deleted.", "promote.settle", "leave"),
+    (
+        "roll-out",
+        "Move a group's machines to a version of its launch template, or return if they do not become healthy.",
+        "rollout.roll_out",
+    ),
+):
+    _command(*_row)

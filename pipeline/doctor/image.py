@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.baking import source
-from pipeline.baking.source import TEMPLATE
 from pipeline.baking.variables import template_variables
 from pipeline.doctor import programs
 from pipeline.doctor.findings import Subject
 from pipeline.settings import role as roles
+from pipeline.settings.role import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.baking.source import TEMPLATE, defaults
+from pipeline.baking.source import defaults
 from pipeline.baking.variables import split_variables, template_variables
 from pipeline.errors import PipelineError
 from pipeline.settings import role as roles
+from pipeline.settings.role import TEMPLATE
 
 if TYPE_CHECKING:
     from pipeline.settings.load import Settings

@@ -55,6 +55,16 @@ class Kind:
 
         return core_schema.no_info_wrap_validator_function(check, handler(source))
 
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """As ever, with `for_editors`."""
+        return {**handler(schema), **self.for_editors()}
+
+    def for_editors(self) -> dict[str, Any]:
+        """What JSON Schema can say of a right value."""
+        return {}
+
     def matches(self, value: Any) -> bool:
         """Whether a value of the right type is right."""
         del value
@@ -76,11 +86,9 @@ class Text(Kind):
 
     pattern: str
 
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """For an editor: JSON Schema's patterns match anywhere."""
-        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
+    def for_editors(self) -> dict[str, Any]:
+        """JSON Schema's patterns match anywhere."""
+        return {"pattern": f"^(?:{self.pattern})$"}
 
     def matches(self, value: Any) -> bool:
         """Whether the whole text looks like that."""
@@ -104,11 +112,9 @@ class Whole(Kind):
         object.__setattr__(self, "minimum", minimum)
         object.__setattr__(self, "maximum", maximum)
 
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """For an editor."""
-        return {**handler(schema), "minimum": self.minimum, "maximum": self.maximum}
+    def for_editors(self) -> dict[str, Any]:
+        """The same in JSON Schema."""
+        return {"minimum": self.minimum, "maximum": self.maximum}
 
     def matches(self, value: Any) -> bool:
         """Whether the number is in the range."""
@@ -129,11 +135,9 @@ class OneOf(Kind):
         super().__init__(" or ".join(among))
         object.__setattr__(self, "among", among)
 
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """For an editor."""
-        return {**handler(schema), "enum": list(self.among)}
+    def for_editors(self) -> dict[str, Any]:
+        """The same in JSON Schema."""
+        return {"enum": list(self.among)}
 
     def matches(self, value: Any) -> bool:
         """Whether it is one of them."""

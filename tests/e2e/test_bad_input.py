@@ -98,7 +98,7 @@ class TestInPreview:
         bench.edit(DEV, "image_version:", "image_verison:")
         refused(
             bench.preview("dev"),
-            "did you mean 'image_version'?",
+            "did you mean image_version?",
             "golden-image:bake.variables in Pulumi.dev.yaml",
         )
 

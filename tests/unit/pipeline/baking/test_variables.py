@@ -67,7 +67,7 @@ def test_content_and_access(known: TemplateVariables) -> None:
 
 def test_a_name_that_is_not_known(known: TemplateVariables) -> None:
     text = refusal(known, "image_verson", "1")
-    assert "did you mean 'image_version'?" in text
+    assert "did you mean image_version?" in text
     assert "disks, encrypt_boot, image_version, source_image_owners, subnet_id, volume_size" in text
 
 

@@ -37,7 +37,7 @@ def test_a_misspelt_variable() -> None:
     assert not misspelt.has_template()
     [finding] = run.run([run.Check(Subject("template", "stack dev"), lambda: image.template(misspelt))])
     assert finding.status is Status.FAIL
-    assert "did you mean 'image_version'?" in finding.cause
+    assert "did you mean image_version?" in finding.cause
     assert "Pulumi.dev.yaml" in finding.cure
 
 
