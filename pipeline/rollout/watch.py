@@ -142,7 +142,7 @@ class Watch:
                 self.failed.pop(one.id, None)  # it had been asked while it booted
             elif bad and one.version == self.wanted and one.id not in self.failed:
                 self.failed[one.id] = _state(one, target)
-                self.log(f"{one.id} failed: {self.failed[one.id]}")
+                self.log(f"{one.id} is not healthy: {self.failed[one.id]}")
                 self.consoles.read(one.id)
 
 
