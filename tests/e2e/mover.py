@@ -164,6 +164,20 @@ class Moving:
     def __init__(self, bench: Workbench, process: subprocess.Popen[str]) -> None:
         self._bench = bench
         self._process = process
+        self._printed = ""
+
+    def printed(self, pattern: str) -> re.Match[str]:
+        """Wait until it has printed a line that matches.
+
+        Raises:
+            AssertionError: It ended before.
+        """
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._printed += line
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"{pattern!r} never came:\n{self._printed}")
 
     def until(self, struck: int) -> bool:
         """Wait until the lab has struck so many calls; False if the update ended before."""
@@ -176,7 +190,7 @@ class Moving:
     def end(self) -> Run:
         """Wait for its end."""
         assert self._process.stdout is not None
-        output = self._process.stdout.read()
+        output = self._printed + self._process.stdout.read()
         sys.stdout.write(output)
         return Run(self._process.wait(), output, 0.0)
 
