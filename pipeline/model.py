@@ -142,6 +142,11 @@ class Image:
         """In which channel its roll-out failed, when and why, or None."""
         return self.tags.get(TAG_REJECTED)
 
+    @property
+    def rejected_in(self) -> str | None:
+        """The channel of that; empty where the tag names none."""
+        return None if self.rejected is None else self.rejected.partition(" ")[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PointerVersion:

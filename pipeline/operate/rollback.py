@@ -14,7 +14,7 @@ from rich.text import Text
 from pipeline import visible
 from pipeline.aws.account import Account
 from pipeline.errors import PipelineError
-from pipeline.model import TAG_GIT_COMMIT
+from pipeline.model import TAG_GIT_COMMIT, deployed_tag
 from pipeline.promote import history
 from pipeline.settings import load
 from pipeline.settings.stackfile import PIN, StackFile
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.promote.history import Entry
 
 WIDTH_WITHOUT_TERMINAL = 160
+GOOD = "an image that exists, is validated and neither revoked nor rejected"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def run(*, stack: str, config_file: Path, image_id: str | None = None) -> Outcom
     settings = load.read(stack, config_file)
     role, channel = settings.role, settings.channel
     account = Account(region=settings.region, profile=settings.profile)
-    entries = history.read(account, role=role, channel=channel)
+    entries = history.read(account, role=role, channel=channel, source=settings.source)
     if not entries:
         raise PipelineError(
             f"channel {channel} of role {role} has no history",
@@ -91,7 +92,7 @@ def show(outcome: Outcome, stack: str) -> None:
     """
     console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
     title = f"channel {outcome.channel} of role {outcome.role}"
-    console.print(_table(outcome.entries, outcome.picked, visible.one_line(title)))
+    console.print(_table(outcome, visible.one_line(title)))
     file, image_id = outcome.before.path, outcome.picked.pointer.image_id
     if not outcome.changed:
         console.print(Text(f"{file} pins {image_id} already; `pulumi up` does it"))
@@ -114,11 +115,11 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "file": str(outcome.before.path),
         "changed": outcome.changed,
         "picked": outcome.picked.pointer.image_id,
-        "history": [_row(entry) for entry in outcome.entries],
+        "history": [_row(entry, outcome.channel) for entry in outcome.entries],
     }
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: Entry, channel: str) -> dict[str, Any]:
     image = entry.image
     return {
         "version": entry.pointer.version or None,  # none that SSM still has
@@ -129,6 +130,8 @@ def _row(entry: Entry) -> dict[str, Any]:
         "gitCommit": image.tags.get(TAG_GIT_COMMIT) if image else None,
         "validated": image.validated if image else None,
         "revoked": image.revoked if image else None,
+        "rejected": image.rejected if image else None,
+        "deployed": image.tags.get(deployed_tag(channel)) if image else None,
         "current": entry.current,
         "obstacle": entry.obstacle,
     }
@@ -144,7 +147,7 @@ def _pick(entries: Sequence[Entry], image_id: str | None, channel: str) -> Entry
                     f"{entry.pointer.image_id}: {'in the channel now' if entry.current else entry.obstacle}"
                     for entry in entries
                 ),
-                allowed="an image that exists, is validated and not revoked",
+                allowed=GOOD,
                 change=f"pin any validated image by hand: {PIN} in the stack file",
             )
         return found
@@ -159,31 +162,36 @@ def _pick(entries: Sequence[Entry], image_id: str | None, channel: str) -> Entry
         raise PipelineError(
             f"channel {channel} cannot go back to {image_id}",
             seen=found.obstacle,
-            allowed="an image that exists, is validated and not revoked",
+            allowed=GOOD,
         )
     return found
 
 
-def _table(entries: Sequence[Entry], picked: Entry, title: str) -> Table:
+def _table(outcome: Outcome, title: str) -> Table:
+    """The record; when an image was deployed only in a channel whose machines were."""
+    deployed = {
+        entry.pointer.image_id: entry.image.tags[deployed_tag(outcome.channel)].partition(" ")[0]
+        for entry in outcome.entries
+        if entry.image is not None and deployed_tag(outcome.channel) in entry.image.tags
+    }
     table = Table(title=title, title_justify="left")
-    for column in ("", "when (UTC)", "by", "image", "name", "commit", "validated", "state"):
+    columns = ["", "when (UTC)", "by", "image", "name", "commit", "validated"]
+    for column in (*columns, *(["deployed"] if deployed else []), "state"):
         table.add_column(column, overflow="fold")
-    for entry in entries:
+    for entry in outcome.entries:
         image = entry.image
-        mark = "→" if entry is picked else ""
+        texts = [
+            entry.pointer.by.rpartition(":")[2],
+            entry.pointer.image_id,
+            image.name if image else "",
+            (image.tags.get(TAG_GIT_COMMIT, "") if image else "")[:12],
+            (image.validated or "" if image else "").partition(" ")[0],
+            *([deployed.get(entry.pointer.image_id, "")] if deployed else []),
+            "now" if entry.current else entry.obstacle or "good",
+        ]
         table.add_row(
-            mark,
+            "→" if entry is outcome.picked else "",
             f"{entry.pointer.when:%Y-%m-%d %H:%M}",
-            *(
-                Text(visible.one_line(text))
-                for text in (
-                    entry.pointer.by.rpartition(":")[2],
-                    entry.pointer.image_id,
-                    image.name if image else "",
-                    (image.tags.get(TAG_GIT_COMMIT, "") if image else "")[:12],
-                    (image.validated or "" if image else "").partition(" ")[0],
-                    "now" if entry.current else entry.obstacle or "good",
-                )
-            ),
+            *(Text(visible.one_line(text)) for text in texts),
         )
     return table

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline import record
+from pipeline.promote import rejection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +23,13 @@ class Entry:
         pointer: Version, time, identity, image id.
         image: The image, or None if it is gone.
         current: Whether the channel holds it now.
+        rejected: Whether the channel, or one before it, has rejected it.
     """
 
     pointer: PointerVersion
     image: Image | None
     current: bool
+    rejected: bool = False
 
     @property
     def obstacle(self) -> str | None:
@@ -37,20 +40,45 @@ class Entry:
             return self.image.state
         if self.image.revoked is not None:
             return f"revoked: {self.image.revoked}" if self.image.revoked else "revoked"
+        if self.rejected:
+            return f"rejected: {self.image.rejected}"
         if self.image.validated is None:
             return "never validated"
         return None
 
 
-def read(account: Account, *, role: str, channel: str) -> list[Entry]:
-    """A channel's record, newest first. Two reads; a third once SSM has forgotten the pointer's first versions."""
+def read(account: Account, *, role: str, channel: str, source: str | None = None) -> list[Entry]:
+    """A channel's record, newest first.
+
+    Two reads; a third once SSM has forgotten the pointer's first versions; and more if an image of it was rejected
+    elsewhere.
+
+    Args:
+        account: The account.
+        role: The role.
+        channel: The channel.
+        source: Where it takes images from, or None: what one before it has rejected is an obstacle, too.
+
+    Raises:
+        PipelineError: AWS could not be asked.
+    """
     versions = account.channels.history(role, channel)
     if len(versions) >= record.KEPT_VERSIONS:
         versions = record.union(versions, account.images.held_before(role, channel))
     images = account.images.existing(sorted({version.image_id for version in versions}))
     held = versions[0].image_id if versions else None
+    rejected = {
+        image.id
+        for image in images.values()
+        if rejection.applies(account, image, role=role, channel=channel, source=source)
+    }
     return [
-        Entry(pointer=version, image=images.get(version.image_id), current=version.image_id == held)
+        Entry(
+            pointer=version,
+            image=images.get(version.image_id),
+            current=version.image_id == held,
+            rejected=version.image_id in rejected,
+        )
         for version in versions
     ]
 

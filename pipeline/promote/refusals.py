@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
-from pipeline.model import TAG_REVOKED, TAG_ROLE, TAG_VALIDATED, pointer_name
+from pipeline.model import TAG_REJECTED, TAG_REVOKED, TAG_ROLE, TAG_VALIDATED, pointer_name
 
 if TYPE_CHECKING:
     from pipeline.model import Image
@@ -39,8 +39,25 @@ def of_image(request: Request, image_id: str, image: Image | None) -> PipelineEr
     if found is None:
         return None
     what, seen, allowed = found
-    via = "the pinned image" if request.pin else f"the image in channel {request.source_channel}"
-    return PipelineError(f"{via} {image_id} {what}", seen=seen, allowed=allowed, change=_way_out(request))
+    return PipelineError(
+        f"{via(request)} {image_id} {what}", seen=seen, allowed=allowed, change=way_out(request)
+    )
+
+
+def via(request: Request) -> str:
+    """Where an existing image comes from."""
+    return "the pinned image" if request.pin else f"the image in channel {request.source_channel}"
+
+
+def rejected(image: Image, request: Request, *, via: str, way_out: str) -> PipelineError:
+    """The image's roll-out has failed in the channel that it is for, or in one before it."""
+    return PipelineError(
+        f"{via} {image.id} has been rejected: its roll-out failed"
+        + (f" in channel {image.rejected_in}" if image.rejected_in else ""),
+        seen=f"tag {TAG_REJECTED}: {image.rejected or 'empty'}",
+        allowed=f"an image that neither channel {request.channel} nor one before it has rejected",
+        change=f"{way_out}\nif the image was not the cause: `python -m pipeline restore {image.id}`, then `pulumi up`",
+    )
 
 
 def _finding(  # noqa: PLR0911 - one return a reason
@@ -75,7 +92,8 @@ def _finding(  # noqa: PLR0911 - one return a reason
     return None
 
 
-def _way_out(request: Request) -> str:
+def way_out(request: Request) -> str:
+    """How a stack asks for another image."""
     history = f"`python -m pipeline rollback {request.stack}` shows the channel's earlier images"
     if request.pin:
         return f"golden-image:image in {request.stack_file}: another id, or no pin; {history}"

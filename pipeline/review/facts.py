@@ -87,7 +87,9 @@ def gather(preview: Preview, account: Account) -> Facts:
     unasked: str | None = None
     if not preview.errors:
         try:
-            found, rollback = _ask(account, role, channel, before=before, after=after)
+            found, rollback = _ask(
+                account, role, channel, config.get("golden-image:from"), before=before, after=after
+            )
             bake = _with_adopted(bake, preview, account)
         except PipelineError as error:
             unasked = error.what
@@ -137,12 +139,12 @@ def _template(preview: Preview) -> tuple[int | None, int | None]:
 
 
 def _ask(
-    account: Account, role: str, channel: str, *, before: str | None, after: str | None
+    account: Account, role: str, channel: str, source: str | None, *, before: str | None, after: str | None
 ) -> tuple[dict[str, Image], Image | None]:
     """Both images, and the one that `rollback` would pick once the update is done."""
     wanted = [image for image in (before, after) if image and image != UNKNOWN]
     found = account.images.existing(sorted(set(wanted)))
-    entries = history.read(account, role=role, channel=channel) if channel else []
+    entries = history.read(account, role=role, channel=channel, source=source) if channel else []
     target = history.previous_good(entries, after)
     return found, target.image if target else None
 

@@ -60,11 +60,13 @@ class Settings(Config):
             stack=self.stack,
             stack_file=self.stack_file,
             role=self.role,
+            channel=self.channel,
             architecture=self.architecture,
             owners=self.allowed_owners,
             pin=self.pin,
             source_channel=channel,
             upstream=channel,
+            soak=self.soak_time,
         )
 
     @property
@@ -182,6 +184,15 @@ def _check(found: Config, file: str) -> None:
             allowed=f"{FROM_BAKE}, or the name of the channel to take from, such as candidate; or pin an image "
             "with golden-image:image",
             change=f"{PROJECT}:from in {file}",
+        )
+    if found.soak is not None and found.source in (None, FROM_BAKE):
+        raise key_error(
+            f"{PROJECT}:soak",
+            "contradicts the rest: this stack takes its image from no channel, in which it could have been for a time",
+            file,
+            seen=found.soak,
+            allowed=f"with {PROJECT}:from and the name of a channel; here it is "
+            f"{'not set' if found.source is None else FROM_BAKE}",
         )
     if found.source == found.channel:
         raise PipelineError(

@@ -182,7 +182,7 @@ def test_a_value_of_config_that_is_no_json() -> None:
 def image(text: str) -> Image:
     """An image of which everything that an account can choose is hostile."""
     tags = dict.fromkeys(
-        ("Role", "ImageChannel", "Validated", "Revoked", "GitCommit", "Keep", "SourceImage"), text
+        ("Role", "ImageChannel", "Validated", "Revoked", "Rejected", "GitCommit", "Keep", "SourceImage"), text
     )
     return Image(
         id="ami-0123456789abcdef0", name=text, owner="123456789012", allowed_owner=True, state="available",
@@ -194,8 +194,8 @@ def image(text: str) -> Image:
 class TestTags:
     def test_a_refusal(self, text: str) -> None:
         request = Request(
-            stack="prod", stack_file="Pulumi.prod.yaml", role="web", architecture="x86_64", owners=("self",),
-            pin="ami-0123456789abcdef0", source_channel=None, upstream=None,
+            stack="prod", stack_file="Pulumi.prod.yaml", role="web", channel="prod", architecture="x86_64",
+            owners=("self",), pin="ami-0123456789abcdef0", source_channel=None, upstream=None,
         )  # fmt: skip
         error = refusals.of_image(request, "ami-0123456789abcdef0", image(text))
         assert error is not None

@@ -109,6 +109,7 @@ REQUEST = Request(
     stack="prod",
     stack_file="Pulumi.prod.yaml",
     role="web",
+    channel="prod",
     architecture="x86_64",
     owners=("self",),
     pin=None,

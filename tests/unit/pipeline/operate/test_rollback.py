@@ -79,6 +79,43 @@ def test_the_previous_one(channel: Channel, stack_file: Path, capsys: pytest.Cap
     assert "nothing has changed in AWS" in shown
 
 
+def test_what_was_rejected_and_deployed(
+    channel: Channel, stack_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, deployed = channel.image("old"), channel.image("deployed")
+    channel.ec2.create_tags(
+        Resources=[deployed], Tags=[{"Key": "Deployed-prod", "Value": "2026-02-01T00:00:00Z r-1"}]
+    )
+    here = channel.image("here", Rejected="prod 2026-02-02T00:00:00Z target unhealthy")
+    before = channel.image("before", Rejected="qa 2026-02-02T00:00:00Z boom")
+    elsewhere = channel.image("elsewhere", Rejected="other 2026-02-02T00:00:00Z boom")
+    text = "The image that channel candidate of role web holds, taken from qa (0a1b2c3d)"
+    channel.ssm.put_parameter(Name="/golden-image/web/candidate", Value=old, Type="String", Description=text)
+    for image in (old, deployed, elsewhere, here, before):
+        channel.hold(image)
+    outcome = roll_back(stack_file)
+    assert pin(stack_file) == elsewhere
+    rows = {row["imageId"]: row for row in rollback.as_json(outcome)["history"]}
+    assert rows[here]["obstacle"] == "rejected: prod 2026-02-02T00:00:00Z target unhealthy"
+    assert rows[before]["obstacle"] == "rejected: qa 2026-02-02T00:00:00Z boom"
+    assert rows[elsewhere]["obstacle"] is None
+    assert rows[elsewhere]["rejected"] == "other 2026-02-02T00:00:00Z boom"
+    assert (rows[deployed]["deployed"], rows[old]["deployed"]) == ("2026-02-01T00:00:00Z r-1", None)
+    rollback.show(outcome, "prod")
+    shown = capsys.readouterr().out
+    assert "deployed" in shown.split("┃")[8]
+    assert "rejected: prod" in shown
+
+
+def test_a_channel_without_a_group_has_no_column_for_it(
+    channel: Channel, stack_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        channel.hold(channel.image(name))
+    rollback.show(roll_back(stack_file), "prod")
+    assert "deployed" not in capsys.readouterr().out
+
+
 def test_past_the_ones_that_cannot_be(channel: Channel, stack_file: Path) -> None:
     good, gone = channel.image("good"), channel.image("gone")
     revoked, bare, now = (

@@ -13,6 +13,7 @@ OBSTACLES = {
     "revoked": image("ami-revoked", tags={"Validated": EVIDENCE, "Revoked": "CVE"}),
     "unproven": image("ami-unproven", tags={}),
     "pending": image("ami-pending", state="pending"),
+    "rejected": image("ami-rejected", tags={"Validated": EVIDENCE, "Rejected": "prod 2026 why"}),
     "gone": None,
 }
 
@@ -24,6 +25,7 @@ def record(*names: str) -> list[Entry]:
             pointer=PointerVersion(version=len(names) - number, image_id=f"ami-{name}", when=WHEN, by="x"),
             image=OBSTACLES.get(name, image(f"ami-{name}")),
             current=name == names[0],
+            rejected=name == "rejected",
         )
         for number, name in enumerate(names)
     ]
@@ -39,12 +41,15 @@ def record(*names: str) -> list[Entry]:
         ("1 2 1", None, None),
         ("2 3 2 1", None, "ami-1"),
         ("2 2 1", None, "ami-1"),
-        ("2 revoked unproven pending gone 1", None, "ami-1"),
+        ("2 revoked rejected unproven pending gone 1", None, "ami-1"),
         # What a note tells: after an update that has yet to come.
         ("2 1", "ami-3", "ami-2"),
         ("2 1", "ami-1", None),
         ("3 2 1", "ami-2", "ami-1"),
         ("revoked 1", "ami-3", "ami-1"),
+        # After a return: 1 is there again, and what it displaced was rejected.
+        ("1 rejected 1 0", None, "ami-0"),
+        ("1 rejected 1 0", "ami-3", "ami-1"),
         ("", "ami-1", None),
     ],
 )
