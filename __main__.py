@@ -31,9 +31,8 @@ from pipeline.errors import PipelineError
 from pipeline.net import unexpected
 from pipeline.promote import preview_lines
 from pipeline.promote.pointer import look
-from pipeline.promote.select import choose
 from pipeline.promote.standing import Standing
-from pipeline.rollout import outlook, refusals
+from pipeline.rollout import choosing, outlook, refusals
 from pipeline.rollout import preview_lines as machine_lines
 from pipeline.settings import load
 
@@ -121,18 +120,19 @@ def program() -> None:
         builders = [] if pulumi.runtime.is_dry_run() else account.machines.builders()
         for line in leftovers.notices(builders, datetime.now(UTC)):
             pulumi.log.warn(visible.lines(line))
-        image_id = baked.validation.image_id
+        back = choosing.baked(stack, account, baked.build.key, standing)
+        image_id = baked.validation.image_id if back is None else back.to
         outputs.of_baked(baked)
     else:
-        choice = choose(stack.request, account)
-        image_id = choice.image.id
-        standing = look(stands, lambda found: found.refusal(choice.image.id) is None)
-        refusal = standing.refusal(image_id, stack.stack_file)
-        if refusal is not None:
-            raise refusal
-        for line in preview_lines.about(choice, stack.request, standing, account, datetime.now(UTC)):
+        now = datetime.now(UTC)
+        chosen = choosing.existing(stack, account, stands)
+        standing, back, image_id = chosen.standing, chosen.back, chosen.choice.image.id
+        for line in preview_lines.about(chosen.choice, stack.request, standing, account, now):
             pulumi.log.info(visible.lines(line))
-        outputs.of_choice(choice)
+        outputs.of_choice(chosen.choice)
+    if back is not None:
+        pulumi.log.warn(visible.lines(back.warning(stack.channel)))
+    rejected = None if back is None else back.failed.id
 
     machines = outlook_of(stack, account, standing)
     promotion = ImagePromotion(
@@ -142,9 +142,10 @@ def program() -> None:
         source=stack.source,
         image_id=image_id,
         standing=standing,
-        word=secrets.token_hex(4),
+        word=(back and back.word) or secrets.token_hex(4),
         region=stack.region,
         environment=stack.environment,
+        rejected=rejected,
     )
     fleet = Fleet(
         "fleet",
@@ -157,7 +158,8 @@ def program() -> None:
         user_data=stack.fleet.user_data,
         after=promotion.settled,
     )
-    if machines is not None and pulumi.runtime.is_dry_run():
+    # An update that finishes a return brings no other image to the machines.
+    if machines is not None and back is None and pulumi.runtime.is_dry_run():
         fleet.latest_version.apply(partial(foretell, machines), run_with_unknowns=True)
     if stack.fleet.group is not None:
         group = FleetGroup(
@@ -172,6 +174,7 @@ def program() -> None:
             when=promotion.when,
             launch_template_id=fleet.launch_template_id,
             launch_template_version=fleet.latest_version,
+            rejected=rejected,
             region=stack.region,
             environment=stack.environment,
         )

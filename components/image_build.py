@@ -22,6 +22,9 @@ class ImageBuild(pulumi.ComponentResource):
     is the rollback target (docs/architecture.md, rule 3).
     """
 
+    key: str
+    """The bake key of what goes into the image."""
+
     image_id: pulumi.Output[str]
     """The image in this stack's region."""
 
@@ -53,7 +56,7 @@ class ImageBuild(pulumi.ComponentResource):
             opts: Options of the component.
         """
         super().__init__("golden-image:index:ImageBuild", name, None, opts)
-        key = ingredients.key
+        self.key = key = ingredients.key
         plan = {
             "bake_key": key,
             "region": region,

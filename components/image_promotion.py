@@ -9,7 +9,13 @@ import pulumi_aws as aws
 
 from components import step
 from pipeline import plans
-from pipeline.model import TAG_CHANNEL, pointer_description, pointer_name
+from pipeline.model import (
+    TAG_CHANNEL,
+    plain_description,
+    pointer_description,
+    pointer_name,
+    returned_description,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +72,7 @@ class ImagePromotion(pulumi.ComponentResource):
         word: str,
         region: str,
         environment: Mapping[str, str],
+        rejected: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the promotion.
@@ -80,10 +87,16 @@ class ImagePromotion(pulumi.ComponentResource):
             word: Word of a label for this promotion, if the channel is not as wanted; a new one each time.
             region: AWS region.
             environment: How the step reaches AWS.
+            rejected: The image whose roll-out failed, where this promotion finishes the return from it to `image_id`,
+                which is then known. The label is left to the step `roll-out`.
             opts: Options of the component.
         """
         super().__init__("golden-image:index:ImagePromotion", name, None, opts)
         description = pointer_description(role, channel, source)
+        if rejected is not None and isinstance(image_id, str):
+            description = plain_description(
+                returned_description(role, channel, source, failed=rejected, to=image_id, word=word)
+            )
         requested = pulumi.Output.from_input(image_id)
         there = isinstance(image_id, str) and standing.holds(image_id, description)
         plan = {
@@ -140,6 +153,7 @@ class ImagePromotion(pulumi.ComponentResource):
             claim=step.result(claim),
             # So that the label follows whenever the pointer was written.
             pointer_version=pointer.version,
+            returns=rejected is not None,
             after=pointer,
         )
         tag = aws.ec2.Tag(

@@ -189,11 +189,14 @@ class Held(Promotion):
     Attributes:
         claim: What the step `claim` returned.
         pointer_version: The version that the provider read.
+        returns: Whether the channel goes back from an image whose roll-out failed: the step `roll-out` leaves the label
+            then, last.
     """
 
     step = "held"
     claim: dict[str, Any]
     pointer_version: int = 0
+    returns: bool = field(default=False, metadata=IF_GIVEN)
 
 
 @dataclass(frozen=True, kw_only=True)

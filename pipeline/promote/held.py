@@ -29,7 +29,7 @@ POLL_SECONDS = 1
 
 
 def run(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Wait until the pointer holds the image, then leave the stack's label on that version.
+    """Wait until the pointer holds the image, then leave the stack's label on that version, unless a return goes on.
 
     Args:
         given: The plan (`plans.Held`).
@@ -46,7 +46,8 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
     promotion = Promotion.of(plan)
     with promotion.reporting():
         found = _wait(promotion, plan)
-        promotion.pointer.label(found, str(plan.claim["label"]))
+        if not plan.returns:
+            promotion.pointer.label(found, str(plan.claim["label"]))
         since, previous = found.tenure()
         return {
             "imageId": plan.image_id,

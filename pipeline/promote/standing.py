@@ -107,6 +107,11 @@ class Standing:
         return None
 
     @property
+    def signed(self) -> bool:
+        """Whether a stack of this name has left its label on the latest version itself."""
+        return bool(self._words(self.record[:1]) - {ACKNOWLEDGED})
+
+    @property
     def acknowledged(self) -> bool:
         """Whether a person has confirmed that this stack may replace the latest version."""
         return ACKNOWLEDGED in self._words(self.record[:1])

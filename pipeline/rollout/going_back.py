@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
-from pipeline.model import TAG_REJECTED, TAG_VALUE_LIMIT, Held, returned_description
+from pipeline.model import TAG_REJECTED, TAG_VALUE_LIMIT, Held, pointer_name, returned_description
 from pipeline.promote.held import PATIENCE_SECONDS
 from pipeline.promote.pointer import look
 from pipeline.promote.settle import others, wanted_tags
@@ -64,19 +64,25 @@ def channel(promotion: Promotion, plan: plans.RollOut, image_id: str) -> None:
     promotion.pointer.label(found, plan.label)
 
 
+def finish(promotion: Promotion, plan: plans.RollOut) -> None:
+    """End a return whose machines, pointer, tags and template are as before the promotion: the label moves.
+
+    Raises:
+        PipelineError: Somebody else has moved the channel meanwhile, or AWS refused.
+    """
+    pointer = promotion.pointer
+    found = look(pointer.standing, lambda seen: _is_mine(seen, plan, plan.image_id))
+    if not _is_mine(found, plan, plan.image_id):
+        raise _somebody_elses(found, plan, plan.image_id)
+    pointer.label(found, plan.label)
+
+
 def _moved(promotion: Promotion, plan: plans.RollOut, image_id: str) -> Standing:
     """The channel, which holds the image before."""
     pointer = promotion.pointer
     found = look(pointer.standing, lambda seen: _is_mine(seen, plan, image_id))
     if not _is_mine(found, plan, image_id):
-        raise PipelineError(
-            f"somebody else has moved channel {plan.channel} while the machines went back; not overwriting it",
-            seen=f"{pointer.name} {describe(found.record[0])}"
-            if found.record
-            else f"no parameter {pointer.name}",
-            allowed=f"{plan.image_id}, as this promotion wrote it",
-            change=f"the machines run {image_id} again; pin the image that the channel is to hold (golden-image:image)",
-        )
+        raise _somebody_elses(found, plan, image_id)
     if found.image_id == plan.image_id:
         promotion.take_tag(but=None, fresh=[plan.image_id])
         text = returned_description(
@@ -89,6 +95,16 @@ def _moved(promotion: Promotion, plan: plans.RollOut, image_id: str) -> Standing
 
 def _is_mine(found: Standing, plan: plans.RollOut, image_id: str) -> bool:
     return found.image_id in (plan.image_id, image_id) and found.word == plan.label
+
+
+def _somebody_elses(found: Standing, plan: plans.RollOut, image_id: str) -> PipelineError:
+    name = pointer_name(plan.role, plan.channel)
+    return PipelineError(
+        f"somebody else has moved channel {plan.channel} while the machines went back; not overwriting it",
+        seen=f"{name} {describe(found.record[0])}" if found.record else f"no parameter {name}",
+        allowed=f"{plan.image_id}, as this promotion wrote it",
+        change=f"the machines run {image_id} again; pin the image that the channel is to hold (golden-image:image)",
+    )
 
 
 def _wait(promotion: Promotion, image_id: str) -> Standing:

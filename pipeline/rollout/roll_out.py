@@ -51,6 +51,8 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
     account = Account(region=plan.region, patience=LONG)
     with aws.asking(f"carry out the step {plan.step}", region=plan.region):
         found = RollOut(account, plan).go()
+        if plan.rejected is not None:
+            going_back.finish(Promotion.of(plan), plan)
     if plan.rejected is not None:
         raise words.finished(plan)
     return found

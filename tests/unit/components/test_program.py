@@ -18,7 +18,7 @@ from components.image_promotion import ImagePromotion
 from components.image_validation import ImageValidation, evidence
 from components.validation_machines import ClonePlace, CloneShape, user_data
 from pipeline.baking.bakekey import Ingredients
-from pipeline.model import pointer_description
+from pipeline.model import pointer_description, returned_description
 from pipeline.promote.standing import Standing, label
 from tests.unit.pipeline.making import standing, version
 
@@ -226,7 +226,7 @@ def test_user_data_stops_the_machine() -> None:
     assert text != user_data(suite="s2", keep_minutes=7), "other checks, other machines"
 
 
-def promotion(declared: Any, stands: Standing) -> Notes:
+def promotion(declared: Any, stands: Standing, rejected: str | None = None) -> Notes:
     def declare() -> Any:
         promotion = ImagePromotion(
             "promotion",
@@ -238,6 +238,7 @@ def promotion(declared: Any, stands: Standing) -> Notes:
             word="4e5f6a7b",
             region="eu-west-1",
             environment={"AWS_REGION": "eu-west-1"},
+            rejected=rejected,
         )
         return promotion.image_id.apply(lambda value: _is(value, IMAGE))
 
@@ -282,6 +283,19 @@ def test_the_steps_of_a_channel_that_is_as_wanted_have_the_plan_that_they_had(de
         replace(wanted, labels=(label("prod", "acknowledged"),)),
     ):
         assert plan_of(promotion(declared, standing(other)), "claim")["label"] == "4e5f6a7b", other
+
+
+def test_a_promotion_that_finishes_a_return_says_so_and_leaves_the_label_to_the_roll_out(
+    declared: Any,
+) -> None:
+    mine = label("prod", "4e5f6a7b")
+    text = returned_description("web", "prod", "candidate", failed="ami-9", to=IMAGE, word="4e5f6a7b")
+    returned = replace(version(5, IMAGE), description=text)
+    for stands in (standing(("ami-9", mine)), standing(("ami-9", mine), returned)):
+        notes = promotion(declared, stands, "ami-9")
+        assert notes.inputs["promotion-pointer"]["description"] == text
+        assert plan_of(notes, "claim")["label"] == "4e5f6a7b"
+        assert plan_of(notes, "held")["returns"] is True
 
 
 def test_the_provider_may_return_the_earlier_image(declared: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 from pipeline.aws.account import Account
 from pipeline.aws.channels import Channels
 from pipeline.aws.clients import Session
+from pipeline.aws.groups import Groups
 from pipeline.aws.images import Images
+from pipeline.aws.templates import Templates
 from pipeline.model import Image, PointerVersion
 from pipeline.promote.standing import Standing
+from pipeline.scaling import Group, Version
 from pipeline.settings.request import Request
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -57,6 +60,9 @@ class Known(Account):
         images: Its images.
         history: What its channels have held, newest first.
         pointers: Channel to the id of the image that it holds.
+        histories: The same as `history` for channels of their own.
+        groups: The Auto Scaling groups that there are.
+        launched: Version of a launch template to the id of its image.
     """
 
     def __init__(
@@ -64,11 +70,16 @@ class Known(Account):
         *images: Image,
         history: Sequence[PointerVersion] = (),
         pointers: Mapping[str, str] | None = None,
+        histories: Mapping[str, Sequence[PointerVersion]] | None = None,
+        groups: Sequence[Group] = (),
+        launched: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(region="eu-west-1")
         self.reads: list[str] = []
         self.images = _Images(images, self.reads)
-        self.channels = _Channels(history, pointers or {}, self.reads)
+        self.channels = _Channels(history, pointers or {}, self.reads, histories or {})
+        self.groups = _Groups(groups, self.reads)
+        self.templates = _Templates(launched or {})
 
 
 class _Images(Images):
@@ -87,22 +98,48 @@ class _Images(Images):
         return {}
 
     def baked(self, bake_key: str) -> list[Image]:
+        self._reads.append(f"baked {bake_key}")
         return [one for one in self._by_id.values() if one.tags.get("BakeKey") == bake_key]
 
 
 class _Channels(Channels):
     def __init__(
-        self, record: Sequence[PointerVersion], pointers: Mapping[str, str], reads: list[str]
+        self,
+        record: Sequence[PointerVersion],
+        pointers: Mapping[str, str],
+        reads: list[str],
+        records: Mapping[str, Sequence[PointerVersion]],
     ) -> None:
         super().__init__(Session(region="eu-west-1"))
-        self._record, self._pointers, self._reads = record, pointers, reads
+        self._record, self._pointers, self._reads, self._records = record, pointers, reads, records
 
     def image_id(self, role: str, channel: str) -> str | None:
         self._reads.append(f"{role}/{channel}")
         return self._pointers.get(channel)
 
     def history(self, role: str, channel: str) -> list[PointerVersion]:
-        return list(self._record)
+        self._reads.append(f"history of {channel}")
+        return list(self._records.get(channel, self._record))
+
+
+class _Groups(Groups):
+    def __init__(self, groups: Sequence[Group], reads: list[str]) -> None:
+        super().__init__(Session(region="eu-west-1"))
+        self._groups, self._reads = {group.name: group for group in groups}, reads
+
+    def find(self, name: str) -> Group | None:
+        self._reads.append(f"group {name}")
+        return self._groups.get(name)
+
+
+class _Templates(Templates):
+    def __init__(self, launched: Mapping[str, str]) -> None:
+        super().__init__(Session(region="eu-west-1"))
+        self._launched = launched
+
+    def data(self, version: Version) -> Mapping[str, Any] | None:
+        image = self._launched.get(version.number)
+        return {"ImageId": image} if image else None
 
 
 REQUEST = Request(

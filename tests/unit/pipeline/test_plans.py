@@ -22,7 +22,7 @@ GIVEN: dict[type[plans.Plan], dict[str, Any]] = {
         "private_key": "very private", "allowed_skips": {"a": "b"}, "health_port": 80,
     },
     plans.Claim: {**PROMOTION, "stack": "prod", "label": "0a1b2c3d"},
-    plans.Held: {**PROMOTION, "stack": "prod", "claim": {"version": 4}, "pointer_version": 5},
+    plans.Held: {**PROMOTION, "stack": "prod", "claim": {"version": 4}, "pointer_version": 5, "returns": True},
     plans.Settle: {**PROMOTION, "stack": "prod", "source": "candidate", "when": "2026-01-31T12:00:00+00:00"},
     plans.Leave: PROMOTION,
 }  # fmt: skip
@@ -30,7 +30,7 @@ GIVEN: dict[type[plans.Plan], dict[str, Any]] = {
 OPTIONAL = {
     plans.Bake: {"files", "serial", "sourceImage"},
     plans.Validate: {"smokeTest", "allowedSkips", "healthPort"},
-    plans.Held: {"stack", "pointerVersion"},
+    plans.Held: {"stack", "pointerVersion", "returns"},
     plans.Claim: {"stack"},
     plans.Settle: {"stack", "source"},
     plans.Leave: {"stack"},

@@ -57,6 +57,16 @@ def test_a_pointer_that_holds_the_image_gets_the_label_and_no_other(account: Aws
     assert account.labels() == {2: [MINE]}
 
 
+def test_a_return_that_goes_on_gets_no_label_yet(account: Aws) -> None:
+    old, new = account.image("old"), account.image("new")
+    account.point("prod", new, label=MINE)
+    claim = claimed(account)
+    account.point("prod", old)
+    found = held.run(plan("prod", old, claim=claim, returns=True))
+    assert (found["imageId"], found["previousImage"]) == (old, new)
+    assert account.labels() == {1: [MINE]}
+
+
 def test_a_pointer_that_is_written_after_the_call_was_answered(
     account: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.model import PointerVersion, pointer_description, returned_description
+from pipeline.model import pointer_description, returned_description
 from pipeline.promote import rejection
 from pipeline.promote.select import choose
-from tests.unit.pipeline.making import GOOD, NOON, REQUEST, Known, image
+from tests.unit.pipeline.making import GOOD, REQUEST, Known, image, version
 
 SOURCES = {"prod": "staging", "staging": "qa", "qa": "candidate", "candidate": "bake"}
 WHY = "2026-01-31T12:00:00Z Replacing i-1 failed"
@@ -19,18 +19,15 @@ class Stages(Known):
 
     def __init__(self, rejected: str, description: str | None = None) -> None:
         self.image = image(tags={**GOOD.tags, "Rejected": rejected})
-        super().__init__(self.image, pointers=dict.fromkeys(SOURCES, self.image.id))
-        self.channels.history = self.history  # type: ignore[method-assign]
-        self.description = description
-
-    def history(self, role: str, channel: str) -> list[PointerVersion]:
-        self.reads.append(f"history of {channel}")
-        text = self.description or pointer_description(role, channel, SOURCES.get(channel))
-        return [
-            PointerVersion(
-                version=1, image_id=self.image.id, when=NOON, by="arn:x", description=f"{text} (0a1b2c3d)"
-            )
-        ]
+        texts = {name: pointer_description("web", name, source) for name, source in SOURCES.items()}
+        super().__init__(
+            self.image,
+            pointers=dict.fromkeys(SOURCES, self.image.id),
+            histories={
+                name: [replace(version(1, self.image.id), description=f"{description or text} (0a1b2c3d)")]
+                for name, text in texts.items()
+            },
+        )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import PointerVersion
+from pipeline.model import PointerVersion, returned_description
 from pipeline.promote.standing import Seen, Standing, label
 from pipeline.record import KEPT_VERSIONS
 from tests.unit.pipeline.making import NOON, standing, version
@@ -50,6 +50,63 @@ def test_a_write_that_came_twice_as_its_answer_was_lost() -> None:
         assert standing("a", mine, other).moved
     assert standing("a", mine, replace(again, version=3, image_id="c"), replace(again, version=4)).moved
     assert standing("a", ("b", MINE), "b").moved, "no word: nothing says whose it is"
+
+
+OLD, BAD, GOOD = "ami-0000000a", "ami-0000000b", "ami-0000000c"
+
+
+def returned(number: int, *labels: str, word: str = "0a1b2c3d", source: str = "candidate") -> PointerVersion:
+    """A version by which the channel went back from a bad image to the one before."""
+    text = returned_description("web", "prod", source, failed=BAD, to=OLD, word=word)
+    return replace(version(number, OLD, *labels), description=text)
+
+
+def test_a_return_that_is_not_labelled_yet_is_of_the_stack_whose_image_failed() -> None:
+    found = standing(OLD, (BAD, MINE), returned(3))
+    last = claimed(standing((OLD, EARLIER)), BAD)
+    assert (found.word, found.moved, found.signed) == ("0a1b2c3d", False, False)
+    for image in (OLD, GOOD):
+        assert found.refusal(image) is None
+        assert found.may_replace(image, last)
+    theirs = replace(found, stack="dev")
+    assert theirs.moved
+    assert theirs.refusal(GOOD) is not None
+    assert not theirs.may_replace(GOOD, claimed(standing(OLD), OLD, "8c9d0e1f"))
+
+
+def test_a_return_that_was_written_twice() -> None:
+    assert standing(OLD, (BAD, MINE), returned(3), returned(4)).word == "0a1b2c3d"
+    assert standing(OLD, (BAD, MINE), returned(3), replace(returned(4), image_id=GOOD)).moved
+
+
+def test_a_finished_return_and_what_comes_after_it() -> None:
+    found = standing(OLD, BAD, returned(3, MINE))
+    last = claimed(standing((OLD, EARLIER)), BAD)
+    assert (found.word, found.moved, found.signed) == ("0a1b2c3d", False, True)
+    for image in (OLD, GOOD):
+        assert found.refusal(image) is None
+        assert found.may_replace(image, last)
+    assert not found.may_replace(GOOD, claimed(standing(OLD), BAD, "8c9d0e1f")), "another state"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        # Before the return, after it, and after it was finished.
+        (OLD, (BAD, MINE), "x", returned(4)),
+        (OLD, (BAD, MINE), returned(3), "x"),
+        (OLD, BAD, returned(3, MINE), "x"),
+        (OLD, (BAD, YS), returned(3)),
+        (OLD, (BAD, MINE), returned(3, word="8c9d0e1f")),
+        (OLD, ("x", MINE), returned(3)),
+    ],
+)
+def test_a_foreign_write_beside_a_return_is_refused(record: Any) -> None:
+    found = standing(*record)
+    last = claimed(standing((OLD, EARLIER)), BAD)
+    assert found.moved
+    assert found.refusal(GOOD) is not None
+    assert not found.may_replace(GOOD, last)
 
 
 @pytest.mark.parametrize("stack", ["pro", "prod.x", "dev"])

@@ -16,7 +16,7 @@ import pytest
 from pipeline import plans
 from pipeline.aws.account import Account
 from pipeline.errors import PipelineError
-from pipeline.model import returned_from
+from pipeline.model import returned_description, returned_from
 from pipeline.promote.standing import Standing, label
 from pipeline.rollout import roll_out
 from pipeline.scaling import Activity, Group, Member, Refresh, TargetHealth, Version
@@ -355,7 +355,11 @@ def test_a_group_that_is_gone(world: World) -> None:
 
 def test_an_update_that_finishes_a_return_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.version(world.old)
+    text = returned_description("web", "prod", "candidate", failed=world.new, to=world.old, word=WORD)
+    world.account.channels.write("web", "prod", world.old, text)
+    assert not world.standing().signed
     monkeypatch.setattr(roll_out, "Account", lambda **_: world.account)
     plan = replace(world.plan, image_id=world.old, version=3, rejected=world.new)
     with pytest.raises(PipelineError, match="has finished the return"):
         roll_out.run(json.loads(plan.to_json()))
+    assert world.standing().signed, "that ends the return"

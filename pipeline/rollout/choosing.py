@@ -1,0 +1,93 @@
+"""What a stack declares: the image that it asks for, or the one that its channel is still on the way back to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.model import group_name
+from pipeline.promote import rejection
+from pipeline.promote.pointer import look
+from pipeline.promote.select import Choice, ask, check
+from pipeline.rollout import unfinished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.aws.account import Account
+    from pipeline.promote.standing import Standing
+    from pipeline.rollout.unfinished import Return
+    from pipeline.settings.load import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """An existing image that a stack promotes.
+
+    Attributes:
+        choice: The image.
+        standing: Where the stack's channel stands.
+        back: The unfinished return that goes to that image, or None.
+    """
+
+    choice: Choice
+    standing: Standing
+    back: Return | None
+
+
+def existing(stack: Settings, account: Account, stands: Callable[[], Standing]) -> Chosen:
+    """The image that a stack promotes which bakes none.
+
+    Args:
+        stack: The stack's settings.
+        account: The account.
+        stands: Reads where its channel stands.
+
+    Raises:
+        PipelineError: There is none, it may not be promoted (`pipeline.promote`), or AWS could not be asked.
+    """
+    request = stack.request
+    asked = ask(request, account)
+    back = None
+    if stack.fleet.group is not None and asked.image is not None and asked.image.rejected is not None:
+        back = unfinished.find(account, stands(), asked.image)
+    if back is None:
+        choice = check(request, asked, account)
+    else:
+        origin = f"the machines of {group_name(stack.role, stack.channel)}"
+        choice = Choice(image=unfinished.existing(account, back), origin=origin)
+    image = choice.image
+    standing = look(stands, lambda found: found.refusal(image.id) is None)
+    refusal = standing.refusal(image.id, stack.stack_file)
+    if refusal is not None:
+        raise refusal
+    return Chosen(choice=choice, standing=standing, back=back)
+
+
+def baked(stack: Settings, account: Account, bake_key: str, standing: Standing) -> Return | None:
+    """The unfinished return of a stack that bakes, whose image is not known before the update.
+
+    An image with its bake key is looked for only where the stack has a group, which alone rejects images.
+
+    Args:
+        stack: The stack's settings.
+        account: The account.
+        bake_key: The key of what it would bake.
+        standing: Where its channel stands.
+
+    Raises:
+        PipelineError: The image is there already, and its channel has rejected it; or AWS could not be asked.
+    """
+    if stack.fleet.group is None:
+        return None
+    image = next(iter(account.images.baked(bake_key)), None)
+    if image is None or image.rejected is None:
+        return None
+    back = unfinished.find(account, standing, image)
+    if back is not None:
+        unfinished.existing(account, back)
+        return back
+    refusal = rejection.refusal_of_baked(account, stack.request, image)
+    if refusal is not None:
+        raise refusal
+    return None
