@@ -125,7 +125,7 @@ def program() -> None:
         outputs.of_baked(baked)
     else:
         now = datetime.now(UTC)
-        chosen = choosing.existing(stack, account, stands)
+        chosen = choosing.existing(stack, account, stands, now)
         standing, back, image_id = chosen.standing, chosen.back, chosen.choice.image.id
         for line in preview_lines.about(chosen.choice, stack.request, standing, account, now):
             pulumi.log.info(visible.lines(line))

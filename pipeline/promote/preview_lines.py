@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from pipeline.promote import soak
 from pipeline.promote.standing import describe
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def about(choice: Choice, request: Request, standing: Standing, account: Account
         was = _name(old, now) if old else f"{held} (gone)"
         lines.append(f"channel {channel}: {was} → {_name(choice.image, now)}, from {choice.origin}")
         lines += _unlabelled(standing)
+    if held != choice.image.id:
+        lines += _overridden(choice, request, account, now)
     if request.pin is not None and request.upstream is not None:
         waiting = account.channels.image_id(request.role, request.upstream)
         newer = account.images.find(waiting, request.owners) if waiting not in (None, request.pin) else None
@@ -54,6 +57,18 @@ def of_bake(standing: Standing) -> list[str]:
         (
             f"channel {standing.channel}: {describe(latest)}. Stack {standing.stack} did not put it there: "
             f"`pulumi up` refuses to replace it by another image.\n{standing.way_out(latest)}"
+        )
+    ]
+
+
+def _overridden(choice: Choice, request: Request, account: Account, now: datetime) -> list[str]:
+    """That a pin overrides the soak, if it does."""
+    why = soak.overridden(account, request, choice.image, now)
+    if why is None or request.soak is None:
+        return []
+    return [
+        (
+            f"golden-image:image in {request.stack_file} overrides golden-image:soak ({soak.span(request.soak)}): {why}"
         )
     ]
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.model import group_name
-from pipeline.promote import rejection
+from pipeline.promote import rejection, soak
 from pipeline.promote.pointer import look
 from pipeline.promote.select import Choice, ask, check
 from pipeline.rollout import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from pipeline.aws.account import Account
     from pipeline.promote.standing import Standing
@@ -35,13 +36,14 @@ class Chosen:
     back: Return | None
 
 
-def existing(stack: Settings, account: Account, stands: Callable[[], Standing]) -> Chosen:
+def existing(stack: Settings, account: Account, stands: Callable[[], Standing], now: datetime) -> Chosen:
     """The image that a stack promotes which bakes none.
 
     Args:
         stack: The stack's settings.
         account: The account.
         stands: Reads where its channel stands.
+        now: The present time, in UTC.
 
     Raises:
         PipelineError: There is none, it may not be promoted (`pipeline.promote`), or AWS could not be asked.
@@ -59,6 +61,8 @@ def existing(stack: Settings, account: Account, stands: Callable[[], Standing]) 
     image = choice.image
     standing = look(stands, lambda found: found.refusal(image.id) is None)
     refusal = standing.refusal(image.id, stack.stack_file)
+    if refusal is None and back is None and standing.image_id != image.id:
+        refusal = soak.refusal(account, request, image, now)
     if refusal is not None:
         raise refusal
     return Chosen(choice=choice, standing=standing, back=back)

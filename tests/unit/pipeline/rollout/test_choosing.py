@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from pipeline.promote.standing import Standing, label
 from pipeline.rollout import choosing
 from pipeline.scaling import Group, Version
 from pipeline.settings import load
-from tests.unit.pipeline.making import GOOD, Known, image, standing, version
+from tests.unit.pipeline.making import GOOD, NOON, Known, image, standing, version
 
 MINE = label("prod", "0a1b2c3d")
 BAD = image("ami-0000000b", tags={**GOOD.tags, "Rejected": "prod 2026-01-31T12:00:00Z boom", "BakeKey": "k"})
@@ -42,7 +43,7 @@ def account(*images: Image, candidate: str = BAD.id, **more: Any) -> Known:
 
 
 def existing(settings: load.Settings, known: Known, stands: Standing) -> choosing.Chosen:
-    return choosing.existing(settings, known, lambda: stands)
+    return choosing.existing(settings, known, lambda: stands, NOON)
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +127,25 @@ def test_one_without_a_group_asks_nothing(fleet: dict[str, Any], key: str, reads
 def test_one_whose_channel_is_before_the_one_that_rejected_it() -> None:
     stands = replace(back(MINE), channel="candidate")
     assert choosing.baked(stack(**{**BAKES, "channel": "candidate"}), account(), "k", stands) is None
+
+
+HELD = [version(1, GOOD.id)]
+
+
+def test_the_soak_is_asked_of_a_move_alone() -> None:
+    known = account(GOOD, candidate=GOOD.id, histories={"candidate": HELD})
+    soaking = stack(soak="24h")
+    with pytest.raises(PipelineError, match="has not proven itself there yet"):
+        existing(soaking, known, standing((OLD.id, MINE)))
+    known.reads.clear()
+    assert existing(soaking, known, standing((GOOD.id, MINE))).choice.image == GOOD
+    assert "history of candidate" not in known.reads
+    later = choosing.existing(
+        soaking, account(GOOD, candidate=GOOD.id, histories={"candidate": HELD}),
+        lambda: standing((OLD.id, MINE)), NOON + timedelta(hours=24),
+    )  # fmt: skip
+    assert later.choice.image == GOOD
+
+
+def test_a_return_is_finished_whatever_the_soak() -> None:
+    assert existing(stack(soak="24h"), account(), back()).choice.image == OLD

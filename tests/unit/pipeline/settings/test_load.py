@@ -1,6 +1,7 @@
 """Stack config: parsed once, strictly, with errors that say where to change what."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -56,6 +57,16 @@ def test_a_pin_overrides_the_source() -> None:
     assert found.request.source_channel is None
 
 
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [("90m", timedelta(minutes=90)), ("24h", timedelta(hours=24)), ("3d", timedelta(days=3))],
+)
+def test_a_soak(text: str, time: timedelta) -> None:
+    assert parse(PROD | {"soak": text}).request.soak == time
+    assert parse(PROD | {"soak": text, "image": "ami-0123456789abcdef0"}).request.soak == time
+    assert parse(PROD).request.soak is None
+
+
 def test_a_channel_as_the_source() -> None:
     found = parse(PROD)
     assert not found.bakes
@@ -106,6 +117,13 @@ def test_a_channel_as_the_source() -> None:
         ),
         (DEV | {"fleet": {"securityGroupIds": "sg-1"}}, "a list, each item a security group id"),
         (DEV | {"allowedOwners": ["me"]}, "a list, each item self, amazon"),
+        (PROD | {"soak": "24"}, "golden-image:soak is not valid"),
+        (DEV | {"soak": "24h"}, "golden-image:soak contradicts the rest"),
+        (DEV | {"soak": "24h", "image": "ami-0123456789abcdef0"}, "golden-image:soak contradicts the rest"),
+        (
+            {"role": "web", "channel": "prod", "soak": "24h", "image": "ami-0123456789abcdef0"},
+            "soak contradicts",
+        ),
         (DEV | {"bake": {"rebakeOnNewSource": "yes"}}, "true or false, without quotes"),
     ],
 )
