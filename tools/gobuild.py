@@ -12,7 +12,7 @@ from tools.downloads import make_executable
 from tools.say import SetupError, run
 
 if TYPE_CHECKING:
-    from tools.toolchain import Tool
+    from tools.pinned import Tool
 
 FETCHES_TOOLCHAINS = (1, 21)
 """The oldest Go that fetches a newer one by itself where a module asks for it (go.dev, "Go Toolchains")."""

@@ -179,6 +179,7 @@ TESTED_ELSEWHERE = {
     "tools/downloads": "test_toolchain.py",
     "tools/gobuild": "test_toolchain.py and test_conditions.py",
     "tools/packages": "test_node.py and test_conditions.py",
+    "tools/pinned": "test_toolchain.py",
     "tools/venv": "test_setup.py",
 }
 """Modules without a test file of their name, each with what tests them. A folder's `*` is for those that have none."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tools import downloads, toolchain
+from tools import downloads, pinned, toolchain
 from tools.say import SetupError
 
 
@@ -28,16 +28,16 @@ def test_parse_version(text: str, version: tuple[int, int, int] | None) -> None:
 
 
 def test_pins_are_read_from_go_mod() -> None:
-    assert toolchain.PULUMI.version == "3.274.1"
-    assert toolchain.PACKER.version == "1.16.0"
-    assert [tool.version for tool in toolchain.PLUGINS] == ["1.8.2", "1.0.3"]
-    assert toolchain.OLDEST_PULUMI.version == "3.250.0"
-    assert toolchain.OLDEST_PACKER.version == "1.12.0"
-    assert [tool.version for tool in toolchain.OLDEST_PLUGINS] == ["1.3.2", "1.0.3"]
+    assert pinned.PULUMI.version == "3.274.1"
+    assert pinned.PACKER.version == "1.16.0"
+    assert [tool.version for tool in pinned.PLUGINS] == ["1.8.2", "1.0.3"]
+    assert pinned.OLDEST_PULUMI.version == "3.250.0"
+    assert pinned.OLDEST_PACKER.version == "1.12.0"
+    assert [tool.version for tool in pinned.OLDEST_PLUGINS] == ["1.3.2", "1.0.3"]
 
 
 def test_key_depends_on_flags() -> None:
-    assert toolchain.PACKER.key() != replace(toolchain.PACKER, ldflags="-s").key()
+    assert pinned.PACKER.key() != replace(pinned.PACKER, ldflags="-s").key()
 
 
 def test_checksum_not_named() -> None:
@@ -92,9 +92,9 @@ def publisher(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     server.server_close()
 
 
-def tool_at(address: str) -> toolchain.Tool:
+def tool_at(address: str) -> pinned.Tool:
     return replace(
-        toolchain.PACKER,
+        pinned.PACKER,
         archive=address + "/packer_{platform}.zip",
         checksums=address + "/SUMS",
         platforms=((os.uname().machine, "here"),),
@@ -147,7 +147,7 @@ def test_a_tool_on_path_must_be_new_enough(
 ) -> None:
     fake_tool(tmp_path, "packer", f"Packer v{version}")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
-    assert toolchain._on_path(toolchain.PACKER, ("packer",)) is enough
+    assert toolchain._on_path(pinned.PACKER, ("packer",)) is enough
 
 
 def test_a_mode_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:

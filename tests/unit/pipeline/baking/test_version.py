@@ -8,7 +8,7 @@ import pytest
 from pipeline.baking import version
 from pipeline.doctor import machine
 from pipeline.errors import PipelineError
-from tools import toolchain
+from tools import pinned
 from tools.venv import PROJECT
 
 
@@ -54,6 +54,6 @@ def test_the_oldest_is_the_same_everywhere() -> None:
     template = (PROJECT / "packer/plugins.pkr.hcl").read_text()
     required = re.search(r'required_version = ">= ([\d.]+)"', template)
     assert required is not None
-    assert required[1] == toolchain.OLDEST_PACKER.version == ".".join(map(str, version.OLDEST))
+    assert required[1] == pinned.OLDEST_PACKER.version == ".".join(map(str, version.OLDEST))
     assert machine.PACKER.oldest == version.OLDEST
     assert machine.PACKER.recommended == version.RECOMMENDED
