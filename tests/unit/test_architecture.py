@@ -111,11 +111,6 @@ def test_the_page_names_every_room() -> None:
 
 TESTED_ELSEWHERE = {
     "components/fleet_group": "test_contract.py; test_commands.py pins its step",
-    "components/fleet": "test_program.py declares all components beside each other, test_contract.py each",
-    "components/image_build": "test_program.py",
-    "components/image_promotion": "test_program.py",
-    "components/image_validation": "test_program.py",
-    "components/validation_machines": "test_program.py",
     "components/step": "test_commands.py pins what it declares to the byte",
     "lab/__main__": "the command line of all end-to-end tests; test_lab.py",
     "lab/access": "test_permissions.py, and tests/e2e/test_iam.py both ways",

@@ -19,8 +19,8 @@ from components.fleet_group import FleetGroup
 from components.image_build import ImageBuild
 from components.image_promotion import ImagePromotion
 from components.image_validation import ImageValidation
+from tests.unit.components.making import IMAGE, Notes
 from tests.unit.components.test_contract import ARGUMENTS, Monitor
-from tests.unit.components.test_program import IMAGE, Notes
 from tests.unit.pipeline.making import standing
 
 RECORDED = Path(__file__).with_name("commands.json")

@@ -24,7 +24,7 @@ import components
 from components.fleet import Fleet
 from components.validation_machines import CloneShape
 from pipeline.settings.group import GroupKeys
-from tests.unit.components.test_program import HERE, IMAGE, MADE_OF, Notes
+from tests.unit.components.making import HERE, IMAGE, MADE_OF, Notes
 from tests.unit.pipeline.making import standing
 
 ARGUMENTS: dict[str, Any] = {
