@@ -26,9 +26,11 @@ SLOW_UNITS = (
     "stackfile_mutations",
     "mutations",
     "imagescan",
+    "imagescan_large",
     "values",
     "bake",
     "pytest_run",
+    "pytest_run_hangs",
     "retire",
 )
 """The same of the unit tests, which come last."""

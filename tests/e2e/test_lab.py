@@ -1,13 +1,11 @@
 """Starting and stopping a lab, also on top of one that runs, crashed, or whose place is taken."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,17 @@ from lab import settings as lab_settings
 from lab.settings import LabSettings
 from lab.workbench import PROJECT
 from tests.e2e.conftest import lab_command, wipe
-
-NAME = "spare"
+from tests.e2e.spare import (
+    NAME,
+    keeper_of,
+    launch,
+    parameters,
+    processes,
+    start_command,
+    status,
+    until,
+    whole_lab,
+)
 
 
 @pytest.fixture
@@ -32,11 +39,6 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[LabSettings]:
         wipe(settings)
         yield settings
         wipe(settings)
-
-
-def status() -> tuple[int, dict[str, Any]]:
-    done = lab_command("status", "--json", name=NAME)
-    return done.returncode, json.loads(done.stdout)
 
 
 def test_up_twice_and_down_twice(place: LabSettings) -> None:
@@ -58,20 +60,6 @@ def test_up_twice_and_down_twice(place: LabSettings) -> None:
     assert place.nft_table not in tables
     again = lab_command("down", name=NAME)
     assert (again.returncode, again.stdout) == (0, f"lab {NAME}: was not up\n")
-
-
-def processes() -> list[psutil.Process]:
-    """Keeper and server of the lab, the keeper first."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            line = process.cmdline()
-            mine = process.environ().get("GOLDEN_IMAGE_LAB") == NAME
-        except psutil.Error:
-            continue
-        if mine and "-m" in line and ("lab.keeper" in line or "lab.server" in line):
-            found.append(process)
-    return sorted(found, key=lambda process: "lab.keeper" not in process.cmdline())
 
 
 @pytest.mark.parametrize("who", ["keeper", "server", "both"])
@@ -146,13 +134,6 @@ def test_a_bridge_that_is_somebody_elses(place: LabSettings) -> None:
         subprocess.run(["ip", "link", "delete", place.bridge], check=True)
 
 
-def parameters(statement: str) -> str:
-    """What a script that sees only `lab env` finds in SSM after a statement of boto3's."""
-    show = f"import boto3; {statement}; print(boto3.client('ssm').describe_parameters(MaxResults=50))"
-    script = f'{lab_command("env", name=NAME).stdout}python -c "{show}"'.replace("; ;", ";")
-    return subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True).stdout
-
-
 def test_what_it_knew_is_kept_over_a_restart_and_forgotten_by_reset(place: LabSettings) -> None:
     assert lab_command("up", name=NAME).returncode == 0
     assert "/kept" in parameters("boto3.client('ssm').put_parameter(Name='/kept', Value='y', Type='String')")
@@ -161,12 +142,6 @@ def test_what_it_knew_is_kept_over_a_restart_and_forgotten_by_reset(place: LabSe
     assert "/kept" in parameters("")
     assert lab_command("reset", name=NAME).returncode == 0
     assert not place.state_dir.exists()
-
-
-def keeper_of(place: LabSettings) -> int:
-    pid = keeper.parts(place).holder(keeper.Part.KEEPER)
-    assert pid
-    return pid
 
 
 @pytest.mark.parametrize("stop", ["down", "sigterm"])
@@ -229,28 +204,6 @@ def test_a_reset_of_something_else_in_the_folders_place(place: LabSettings, tmp_
     assert not place.state_dir.exists()
 
 
-WHOLE = """
-import sys
-from lab import reserved
-from lab.errors import LabError
-from lab.workbench import lab_of
-try:
-    with reserved.own(lab_of(sys.argv[1]), wait=False):
-        print("wiped", flush=True)
-        input()
-except LabError as error:
-    sys.exit(f"error: {error}")
-"""
-
-
-def whole_lab() -> subprocess.Popen[str]:
-    """As demo and measurements do: a whole lab for themselves."""
-    return subprocess.Popen(
-        [sys.executable, "-c", WHOLE, NAME], cwd=PROJECT,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
 def test_a_lab_that_somebody_uses_is_not_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDEN_IMAGE_LAB", NAME)
     settings = lab_settings.load()
@@ -284,24 +237,6 @@ def test_two_that_want_a_whole_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first.returncode == 0
     assert status()[0] == 3
     assert not settings.state_dir.exists()
-
-
-def start_command(*words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "lab", *words], cwd=PROJECT, stdout=subprocess.DEVNULL)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
-
-
-def launch(place: LabSettings, count: int = 1) -> None:
-    ec2 = environment.client(place, "ec2")
-    source = ec2.describe_images(Filters=[{"Name": "name", "Values": ["debian-*-lab", "ubuntu-*-lab"]}])
-    image_id = source["Images"][0]["ImageId"]
-    ec2.run_instances(ImageId=image_id, InstanceType="t3.micro", MinCount=count, MaxCount=count)
 
 
 @pytest.fixture

@@ -163,7 +163,6 @@ TESTED_ELSEWHERE = {
     "pipeline/validation/*_probe": "sent to a machine: test_accounts.py, test_sameness.py run them in another Python",
     "pipeline/validation/archives": "sent to a machine: test_imagescan.py",
     "pipeline/validation/collector": "sent to a machine: test_imagescan.py runs it in another Python",
-    "pipeline/validation/completeness": "test_pytest_run.py and test_allowances.py",
     "pipeline/validation/deadline": "a clock, which the others are tested with",
     "pipeline/validation/disk": "sent to a machine: test_imagescan.py and test_sameness.py",
     "pipeline/validation/keygen": "test_ssh.py uses the pair as OpenSSH does",

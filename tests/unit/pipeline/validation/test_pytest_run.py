@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,19 +36,6 @@ class Way:
 
     user = "nobody"
     config = Path(os.devnull)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    ssh = tmp_path / "bin" / "ssh"
-    ssh.parent.mkdir()
-    # The last argument is the command; ssh hands it to the user's shell.
-    ssh.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
-    ssh.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{ssh.parent}{os.pathsep}{os.environ['PATH']}")
-    folder = tmp_path / "packer/checks"
-    folder.mkdir(parents=True)
-    return folder
 
 
 def run(folder: Path, seconds: float = 300) -> dict[str, CheckResult]:
@@ -117,61 +103,6 @@ def test_a_check_of_the_role_that_looks_at_no_machine_proves_nothing(folder: Pat
 def test_no_check(folder: Path) -> None:
     with pytest.raises(PipelineError, match="could not be run"):
         run(folder)
-
-
-SLOW = "    import os, pathlib, time\n    pathlib.Path(os.environ['HANGS']).touch()\n    time.sleep(900)\n"
-
-
-class OverOnceItHangs(Deadline):
-    """A deadline that comes when a check hangs, however long it takes to get there."""
-
-    def remaining(self) -> float:
-        while not Path(os.environ["HANGS"]).exists():
-            time.sleep(0.01)
-        return 0.2
-
-
-FIXTURE = f"import pytest\n@pytest.fixture\ndef made():\n    yield\n{SLOW}"
-
-
-@pytest.mark.parametrize(
-    ("checks", "hung", "others"),
-    [
-        (
-            f"def test_slow(host):\n{SLOW}def test_next():\n    pass\n",
-            "test_it.py::test_slow",
-            {"test_it.py::test_next"},
-        ),
-        (
-            FIXTURE + "def test_slow(made):\n    pass\ndef test_next():\n    pass\n",
-            "test_it.py::test_slow",
-            {"test_it.py::test_next"},
-        ),
-        (f"if True:\n{SLOW}", "test_it.py", {"test_a.py::test_good"}),
-        (
-            f"import atexit\n@atexit.register\ndef late():\n{SLOW}def test_a():\n    pass\n",
-            "suite::end",
-            set(),
-        ),
-    ],
-    ids=["call", "teardown", "import", "exit"],
-)
-def test_what_hangs_is_named_and_the_other_results_stay(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, checks: str, hung: str, others: set[str]
-) -> None:
-    monkeypatch.setenv("HANGS", str(folder.with_name("hangs")))
-    (folder / "test_a.py").write_text("def test_good():\n    pass\n")
-    (folder / "test_it.py").write_text(checks)
-    found = pytest_run.run(
-        [CLONE], access=cast("Any", Way()), role="web", deadline=OverOnceItHangs(6), folder=folder.parent
-    ).results
-    failed = [result for result in found if result.outcome == results.FAILED]
-    assert failed[0].check == hung
-    assert "it had not ended after" in failed[0].seen
-    assert "the 6 s of the whole validation were over" in failed[0].seen
-    assert {result.check for result in failed[1:]} == others
-    if not others & {"test_a.py::test_good"}:  # nothing runs before all files have been read
-        assert "test_a.py::test_good" in {one.check for one in found if one.outcome == results.PASSED}
 
 
 def test_what_a_check_leaves_running_keeps_nobody_waiting(folder: Path) -> None:
@@ -303,11 +234,3 @@ def test_a_parameter_stays_in_the_name(folder: Path) -> None:
     found = run(folder)
     assert set(found) == {"test_it.py::test_port[80]", "test_it.py::test_port[443]"}
     assert {result.address for result in found.values()} == {CLONE.address}
-
-
-def test_a_skip_that_the_stack_allows() -> None:
-    skipped = CheckResult(check="test_a.py::test_b[1]", address="", outcome=results.SKIPPED, seconds=0)
-    allowed = completeness.without_skips([skipped], {"test_a.py::test_b": "no such hardware"})
-    assert (
-        completeness.counts([*allowed, *completeness.without_skips([skipped], {})]) == "1 failed, 1 skipped"
-    )
