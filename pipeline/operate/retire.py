@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline import record
-from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_KEEP, TAG_MANAGED_BY
+from pipeline.model import TAG_BAKE_KEY, TAG_BAKE_RUN, TAG_KEEP, TAG_MANAGED_BY, deployed_tag
 from pipeline.promote.pointer import LAG_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.aws.account import Account
     from pipeline.model import Image, PointerVersion, Snapshot
@@ -28,7 +28,8 @@ class Limits:
     Attributes:
         history: Number of most recent images to keep per channel.
         age: Images younger than this.
-        settled: How long the image in a channel must have been there before the one before it may go.
+        settled: How long the image in a channel must have been there before the one before it may go. Where the
+            channel's machines are a group, it must have come to run on them instead.
         unfinished: What a bake has left half done may go after this; none lasts so long.
     """
 
@@ -98,9 +99,32 @@ def _protected(inventory: Inventory, limits: Limits) -> dict[str, str]:
         images = list(dict.fromkeys(version.image_id for version in history))
         for image_id in images[: limits.history]:
             reasons.setdefault(image_id, f"among the last {limits.history} of {name}")
-        if len(images) > 1 and inventory.now - _since(history) < limits.settled:
+        deployed = _deployed(name, images, inventory)
+        if deployed:
+            for image_id in _until_deployed(images, deployed):
+                reasons.setdefault(image_id, f"used until image {images[0]} is deployed in {name}")
+        elif len(images) > 1 and inventory.now - _since(history) < limits.settled:
             reasons.setdefault(images[1], f"{name} left it only on {_since(history):%Y-%m-%d}")
     return reasons
+
+
+def _deployed(name: str, images: Sequence[str], inventory: Inventory) -> set[str]:
+    """Those of a channel's images that its machines run or have run, as tags say; none where it has no group."""
+    key = deployed_tag(name.rpartition("/")[2])
+    return {image.id for image in inventory.images if key in image.tags} & set(images)
+
+
+def _until_deployed(images: Sequence[str], deployed: set[str]) -> Iterator[str]:
+    """The images that machines may still run: from the one before the present one back to the first deployed one.
+
+    None if the present one is deployed.
+    """
+    if images[0] in deployed:
+        return
+    for image_id in images[1:]:
+        yield image_id
+        if image_id in deployed:
+            return
 
 
 def _since(history: Sequence[PointerVersion]) -> datetime:

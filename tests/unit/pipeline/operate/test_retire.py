@@ -86,6 +86,52 @@ def test_the_earlier_image_stays_until_the_new_one_has_settled(since: int, *, go
     assert [one.id for one in found.images] == (["old"] if goes else [])
 
 
+DEPLOYED: dict[str, Any] = {"Deployed-prod": "2026-06-01T00:00:00Z r-1"}
+
+
+@pytest.mark.parametrize(
+    ("record_", "deployed", "kept"),
+    [
+        # The present one runs on the machines: however short a time the channel has held it.
+        ("new old", "new old", ""),
+        ("new old", "new", ""),
+        # It does not yet, or its roll-out failed.
+        ("new old", "old", "old"),
+        ("new old older", "old", "old"),
+        # Two in a row did not come to run: what machines run is further back.
+        ("new failed old older", "old older", "failed old"),
+        # After a return: what the channel holds is what it had deployed.
+        ("old failed old older", "old older", ""),
+        ("new failed old failed old older", "old older", "failed old"),
+    ],
+)
+def test_where_machines_are_a_group_the_image_before_stays_until_the_present_one_runs_on_them(
+    record_: str, deployed: str, kept: str
+) -> None:
+    names = record_.split()
+    for days in (1, 60):
+        images = [
+            image(name, **DEPLOYED) if name in deployed.split() else image(name)
+            for name in dict.fromkeys(names)
+        ]
+        history = record(*((name, days + number) for number, name in enumerate(names)))
+        found = retire.plan(inventory(images, histories={"/p/web/prod": history}), retire.Limits(history=1))
+        reason = f"used until image {names[0]} is deployed in /p/web/prod"
+        assert [one for one, why in found.kept.items() if why == reason] == sorted(kept.split())
+        gone = set(names[1:]) - set(kept.split()) - {names[0]}
+        assert {one.id for one in found.images} == gone
+
+
+OF_QA: dict[str, Any] = {"Deployed-qa": "2026-06-01T00:00:00Z r-1"}
+
+
+def test_tags_of_another_channel_and_of_images_that_this_one_never_held_are_no_group() -> None:
+    others = [image("new"), image("old", **OF_QA), image("strange", **DEPLOYED)]
+    history = record(("new", 1), ("old", 50))
+    found = retire.plan(inventory(others, histories={"/p/web/prod": history}), retire.Limits(history=1))
+    assert found.kept["old"] == "/p/web/prod left it only on 2026-06-29"
+
+
 def test_snapshots_that_lost_their_image() -> None:
     snapshots = [
         Snapshot(id="snap-here", started=NOW - timedelta(days=50)),
