@@ -121,14 +121,20 @@ def restore(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Withdraw the revocation of an image."""
+    """Withdraw the revocation of an image, its rejection by a failed roll-out, or both."""
+    from pipeline.model import TAG_REJECTED, TAG_REVOKED
     from pipeline.operate import revoke as command
 
     said = command.restore(account_of(region, profile), image)
+    revoked, rejected = said.get(TAG_REVOKED), said.get(TAG_REJECTED)
     if as_json:
-        print(json.dumps({"restored": image, "was": said}))
-    else:
-        say(f"{image} may be promoted again; it was revoked for: {said}")
+        print(json.dumps({"restored": image, "revoked": revoked, "rejected": rejected}))
+        return
+    say(f"{image} may be promoted again")
+    if revoked is not None:
+        say(f"  it was revoked: {revoked}")
+    if rejected is not None:
+        say(f"  it was rejected: {rejected}")
 
 
 @app.command(rich_help_panel=PEOPLE)

@@ -1,4 +1,7 @@
-"""The commands `revoke` and `restore`: an image that no channel may take any more, and the way back."""
+"""The commands `revoke` and `restore`: an image that no channel may take any more, and the way back.
+
+The way back is also that of an image whose roll-out failed (`pipeline.rollout`), if the image was not the cause.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import visible
 from pipeline.errors import PipelineError
-from pipeline.model import TAG_REVOKED
+from pipeline.model import TAG_REJECTED, TAG_REVOKED
 
 if TYPE_CHECKING:
     from pipeline.aws.account import Account
@@ -52,7 +55,7 @@ def revoke(account: Account, image_id: str, reason: str) -> list[Image]:
             change="--reason",
         )
     account.images.tag(image_id, TAG_REVOKED, reason + note)
-    _see(account, image_id, revoked=True)
+    _see(account, image_id, TAG_REVOKED, there=True)
     return account.images.descendants(image_id)
 
 
@@ -74,27 +77,35 @@ def _tag_text(reason: str) -> str:
     return text
 
 
-def restore(account: Account, image_id: str) -> str:
-    """Take a revocation back; returns what it said.
+def restore(account: Account, image_id: str) -> dict[str, str]:
+    """Let an image be promoted again that was revoked, rejected, or both.
+
+    Returns:
+        The tags that were taken away, `Revoked` and `Rejected`, with what they said.
 
     Raises:
-        PipelineError: There is no such image of ours, or it is not revoked.
+        PipelineError: There is no such image of ours, or it has neither tag.
     """
     image = _ours(account, image_id)
-    if image.revoked is None:
-        raise PipelineError(f"{image_id} is not revoked", seen=f"no tag {TAG_REVOKED}")
-    account.images.untag(image_id, TAG_REVOKED)
-    _see(account, image_id, revoked=False)
-    return image.revoked
-
-
-def _see(account: Account, image_id: str, *, revoked: bool) -> None:
-    """Return once the change shows, so that what is run next reads it."""
-    image = account.images.find_once(image_id, lambda image: (image.revoked is not None) is revoked)
-    if image is None or (image.revoked is not None) is not revoked:
+    found = {key: image.tags[key] for key in (TAG_REVOKED, TAG_REJECTED) if key in image.tags}
+    if not found:
         raise PipelineError(
-            f"EC2 accepted the change of tag {TAG_REVOKED} of {image_id}, and does not show it",
-            seen="no such image" if image is None else f"tag {TAG_REVOKED}: {image.revoked or 'not there'}",
+            f"{image_id} is neither revoked nor rejected",
+            seen=f"no tag {TAG_REVOKED}, no tag {TAG_REJECTED}",
+        )
+    for key in found:
+        account.images.untag(image_id, key)
+        _see(account, image_id, key, there=False)
+    return found
+
+
+def _see(account: Account, image_id: str, key: str, *, there: bool) -> None:
+    """Return once the change of a tag shows, so that what is run next reads it."""
+    image = account.images.find_once(image_id, lambda image: (key in image.tags) is there)
+    if image is None or (key in image.tags) is not there:
+        raise PipelineError(
+            f"EC2 accepted the change of tag {key} of {image_id}, and does not show it",
+            seen="no such image" if image is None else f"tag {key}: {image.tags.get(key) or 'not there'}",
             change=f"look again later: aws ec2 describe-images --image-ids {image_id}",
         )
 

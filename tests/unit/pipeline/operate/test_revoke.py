@@ -1,6 +1,7 @@
 """A revoked image is told who did it and why; one that is in use is not revoked."""
 
 import copy
+import json
 import re
 from typing import Any
 
@@ -9,9 +10,11 @@ import botocore.client
 import pytest
 from botocore.exceptions import ClientError
 from moto.ec2.models import ec2_backends
+from typer.testing import CliRunner
 
 from pipeline.aws.account import Account
 from pipeline.aws.images import Images
+from pipeline.cli.app import app
 from pipeline.errors import PipelineError
 from pipeline.operate import revoke
 
@@ -41,10 +44,31 @@ def test_revoked_with_reason_time_and_identity_and_restored(ec2: Any, account: A
     found = account.images.find(bad)
     assert found is not None
     assert re.fullmatch(r"CVE-2026-1 \(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ arn:aws:.*\)", found.revoked or "")
-    assert "CVE-2026-1" in revoke.restore(account, bad)
+    assert revoke.restore(account, bad) == {"Revoked": found.revoked}
     assert account.images.find(bad).revoked is None  # type: ignore[union-attr]
-    with pytest.raises(PipelineError, match="is not revoked"):
+    with pytest.raises(PipelineError, match="is neither revoked nor rejected"):
         revoke.restore(account, bad)
+
+
+@pytest.mark.parametrize("tags", [{"Rejected": "prod 2026 boom"}, {"Rejected": "", "Revoked": "CVE"}])
+def test_restore_lifts_what_there_is_and_says_which(ec2: Any, account: Account, tags: dict[str, str]) -> None:
+    bad = image(ec2, "bad")
+
+    def tag() -> None:
+        ec2.create_tags(Resources=[bad], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+
+    tag()
+    said = CliRunner().invoke(app, ["restore", bad, "--region", REGION, "--json"])
+    assert json.loads(said.stdout) == {
+        "restored": bad, "revoked": tags.get("Revoked"), "rejected": tags["Rejected"],
+    }  # fmt: skip
+    found = account.images.find(bad)
+    assert found is not None
+    assert not found.tags
+    tag()
+    shown = CliRunner().invoke(app, ["restore", bad, "--region", REGION]).stdout
+    assert f"it was rejected: {tags['Rejected']}" in shown
+    assert ("it was revoked: CVE" in shown) is ("Revoked" in tags)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +132,7 @@ def lagging(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_a_revocation_is_taken_back_at_once(ec2: Any, account: Account, lagging: list[Any]) -> None:
     bad = image(ec2, "bad")
     revoke.revoke(account, bad, "CVE-2026-1")
-    assert "CVE-2026-1" in revoke.restore(account, bad)
+    assert "CVE-2026-1" in revoke.restore(account, bad)["Revoked"]
     assert not lagging
     assert account.images.find(bad).revoked is None  # type: ignore[union-attr]
 
