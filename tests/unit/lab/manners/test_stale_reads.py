@@ -10,7 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from lab import account, environment
+from lab import account, environment, settings
 from lab.manners import stale_reads
 from tests.unit.lab.manners.conftest import Clock
 from tests.unit.lab.paper import PaperMachine, run, source
@@ -179,3 +179,30 @@ def test_a_machine_has_its_key_while_reads_of_the_past_are_under_way(
             reader.join()
     [seed] = PaperMachine.all[answer["Instances"][0]["InstanceId"]].seeds
     assert seed.public_key is not None
+
+
+def test_a_refresh_that_was_just_started_may_not_be_in_the_list_and_its_group_is_found(
+    client: Callable[..., Any], clock: Clock
+) -> None:
+    ec2, scaling = client("ec2"), client("autoscaling")
+    data = {"ImageId": source(ec2), "InstanceType": "t3.micro"}
+    made = ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)["LaunchTemplate"]
+    clock.advance(stale_reads.SECONDS)
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="web", MinSize=0, MaxSize=1, VPCZoneIdentifier=settings.SUBNET_ID,
+        LaunchTemplate={"LaunchTemplateId": made["LaunchTemplateId"], "Version": "1"},
+    )  # fmt: skip
+    assert {
+        len(found) for found in seen(lambda: scaling.describe_auto_scaling_groups()["AutoScalingGroups"])
+    } == {1}
+
+    def listed() -> int:
+        return len(scaling.describe_instance_refreshes(AutoScalingGroupName="web")["InstanceRefreshes"])
+
+    assert set(seen(listed)) == {0}
+    clock.advance(stale_reads.SECONDS)
+    scaling.start_instance_refresh(AutoScalingGroupName="web")
+    clock.advance(stale_reads.SECONDS / 2)
+    assert set(seen(listed)) == {0, 1}
+    clock.advance(stale_reads.SECONDS)
+    assert set(seen(listed)) == {1}
