@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(seconds: float) -> None:
-    """Let moto's times be so much earlier: the control plane's lock is held.
+    """Let moto's times be so much earlier; the control plane's lock is held.
 
     The host's clock cannot be moved, and a program compares AWS's times with it and with each other: an hour has gone
     by if all that was there is an hour older. Times in the values of tags and parameters are the program's own.

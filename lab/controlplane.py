@@ -57,7 +57,7 @@ class ControlPlane:
         self.faults = faults.Faults()
         self.permissions = Permissions(self._tags_of)
         self.machines = DataPlane(settings, store, control=lambda: self.lock, changed=self.save)
-        moto_gaps.fill(self.machines.console)
+        moto_gaps.fill(self.machines.console, self.machines.consoles.is_forgotten)
         self.manners = Manners(self, settings.manners_file)
         self.groups = Engine(self, settings.state_dir)
 
@@ -179,6 +179,7 @@ class ControlPlane:
         """Let what AWS has written down be so much older; no read shows any more what was before."""
         with self.lock:
             ages.add(seconds)
+            self.machines.consoles.grow_older(seconds)
             self.manners.forget()
 
     def _tags_of(self, resource_id: str) -> dict[str, str]:

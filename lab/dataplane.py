@@ -22,6 +22,7 @@ from moto.ec2.models.instances import Instance, StateReason
 
 from lab import kept
 from lab import settings as lab_settings
+from lab.consoles import Consoles
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.seed import Seed
@@ -29,7 +30,6 @@ from lab.seed import Seed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from moto.core.types import Base64EncodedString
     from moto.ec2.models import EC2Backend
@@ -73,6 +73,7 @@ class DataPlane:
         self._held: set[str] = set()
         self._index = settings.machines_dir / "machines.json"
         settings.machines_dir.mkdir(parents=True, exist_ok=True)
+        self.consoles = Consoles(settings.machines_dir)
         if self._index.exists():
             for instance_id, layers in kept.read(self._index, json.loads).items():
                 self._machines[instance_id] = self._make(instance_id, layers)
@@ -167,11 +168,7 @@ class DataPlane:
         console = self.console(machine.instance_id)
         machine.destroy()
         del self._machines[machine.instance_id]
-        # EC2, too, still shows what a machine printed for a while after its end.
-        self._old_console(machine.instance_id).write_text(console)
-
-    def _old_console(self, instance_id: str) -> Path:
-        return self._settings.machines_dir / f"{instance_id}.console.log"
+        self.consoles.keep(machine.instance_id, console)
 
     def _fail(self, instance: Instance, error: LabError) -> None:
         """What EC2 does with an instance that it cannot start: it is terminated, and says why."""
@@ -252,8 +249,7 @@ class DataPlane:
         machine = self._machines.get(instance_id)
         if machine is not None:
             return machine.console()
-        old = self._old_console(instance_id)
-        return old.read_text() if old.exists() else ""
+        return self.consoles.read(instance_id)
 
     def running(self) -> list[str]:
         """Ids of the machines that have power."""

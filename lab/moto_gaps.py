@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
-from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidInstanceIdError
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from moto.ec2.responses.general import General
@@ -23,13 +23,14 @@ BY_PARAMETER = "resolve:ssm:"
 """How a launch template names an image by a parameter of SSM."""
 
 
-def fill(console: Callable[[str], str]) -> None:
+def fill(console: Callable[[str], str], is_forgotten: Callable[[str], bool] = lambda _: False) -> None:
     """Fill the gaps, for this process.
 
     Args:
         console: What the machine of an instance id printed.
+        is_forgotten: Whether it ended so long ago that EC2 does not know it any more.
     """
-    General.get_console_output = _console_output(console)  # type: ignore[method-assign, assignment]
+    General.get_console_output = _console_output(console, is_forgotten)  # type: ignore[method-assign, assignment]
     disks.fill()
     template_gaps.fill()
     if InstanceBackend.stop_instances.__name__ != "only_from":
@@ -86,11 +87,15 @@ def _of_one_that_is_there(change: Callable[..., Any]) -> Callable[..., Any]:
     return of_one_that_is_there
 
 
-def _console_output(console: Callable[[str], str]) -> Callable[[General], ActionResult]:
+def _console_output(
+    console: Callable[[str], str], is_forgotten: Callable[[str], bool]
+) -> Callable[[General], ActionResult]:
     """Moto answers GetConsoleOutput with a sample; EC2 with what the machine printed."""
 
     def get_console_output(self: General) -> ActionResult:
         instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+        if is_forgotten(instance.id):
+            raise InvalidInstanceIdError([instance.id])
         return ActionResult(
             {
                 "InstanceId": instance.id,

@@ -12,7 +12,7 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
 
 from lab import settings as lab_settings
-from lab.autoscaling import api, gaps, groups, launching, probes, targets
+from lab.autoscaling import alarms, api, gaps, groups, launching, probes, targets
 from lab.autoscaling.clock import Clock
 from lab.autoscaling.members import PENDING, TERMINATING, book, members
 from lab.errors import LabError
@@ -58,6 +58,7 @@ class Engine:
         self.clock = Clock(folder / "clock.json")
         gaps.fill()
         targets.fill()
+        alarms.fill()
         api.fill(self.clock)
         self._prober = probes.Prober(lambda: plane.lock, self.clock.now, self.wake)
         self._turn = threading.Lock()

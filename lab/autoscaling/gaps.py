@@ -22,6 +22,13 @@ EXTRAS = {"DefaultInstanceWarmup": "default_instance_warmup", "InstanceMaintenan
 
 DELETING = "Delete in progress"
 
+CONFIGURATION = ("LaunchTemplate", "LaunchConfigurationName", "MixedInstancesPolicy")
+ACTIVE = (
+    "An active instance refresh with a desired configuration exists. All configuration options derived from the "
+    "desired configuration are not available for update while the instance refresh is active."
+)
+"""User guide, "How an instance refresh works", desired configuration: nobody takes the version from under a refresh."""
+
 
 def fill() -> None:
     """Replace these parts of moto, for this process; a second time does nothing."""
@@ -190,6 +197,9 @@ def _settings(responses: type[AutoScalingResponse]) -> Callable[..., Any]:
     of_moto: Callable[..., Any] = responses.update_auto_scaling_group
 
     def update_auto_scaling_group(self: AutoScalingResponse) -> Any:
+        active = book(existing(self)).active
+        if active and active.desired and any(self._get_param(name) for name in CONFIGURATION):
+            raise ValidationError(ACTIVE)
         answer = of_moto(self)
         _keep_extras(self)
         return answer

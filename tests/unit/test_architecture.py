@@ -120,6 +120,7 @@ TESTED_ELSEWHERE = {
     "lab/base_image": "builds a system; tests/e2e/test_lab.py",
     "lab/calls": "read by tests/e2e/test_iam.py",
     "lab/cgroups": "of machines that boot; tests/e2e/test_machines.py",
+    "lab/consoles": "autoscaling/test_calls.py",
     "lab/dataplane": "test_controlplane.py",
     "lab/demo": "a show for people; what it shows, tests/e2e/test_life.py tests",
     "lab/environment": "what each end-to-end test starts with",
