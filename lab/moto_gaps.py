@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidInstanceIdError
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from moto.ec2.responses.general import General
@@ -18,6 +19,8 @@ from lab import disks, template_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+NO_LATEST = "This instance type does not support retrieving the latest console logs."
 
 BY_PARAMETER = "resolve:ssm:"
 """How a launch template names an image by a parameter of SSM."""
@@ -87,6 +90,11 @@ def _of_one_that_is_there(change: Callable[..., Any]) -> Callable[..., Any]:
     return of_one_that_is_there
 
 
+def _is_nitro(instance_type: str) -> bool:
+    """Whether EC2 has the latest console of such a machine (API reference, GetConsoleOutput, Latest)."""
+    return bool(INSTANCE_TYPES[instance_type].get("Hypervisor") == "nitro")
+
+
 def _console_output(
     console: Callable[[str], str], is_forgotten: Callable[[str], bool]
 ) -> Callable[[General], ActionResult]:
@@ -96,6 +104,8 @@ def _console_output(
         instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
         if is_forgotten(instance.id):
             raise InvalidInstanceIdError([instance.id])
+        if self._get_bool_param("Latest", if_none=False) and not _is_nitro(instance.instance_type):
+            raise EC2ClientError("UnsupportedOperation", NO_LATEST)
         return ActionResult(
             {
                 "InstanceId": instance.id,

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab import settings
+from tests.unit.lab.paper import source
 
 NAME = "/golden-image/web/prod"
 
@@ -53,3 +54,15 @@ def test_a_launch_template_that_names_a_parameter(ec2: Any, ssm: Any) -> None:
     for image in images[:1]:
         ssm.put_parameter(Name=NAME, Value=image, Type="String", Overwrite=True)
         assert launch() == image
+
+
+def test_only_a_nitro_machine_has_a_latest_console(ec2: Any) -> None:
+    def launched(instance_type: str) -> str:
+        made = ec2.run_instances(ImageId=source(ec2), InstanceType=instance_type, MinCount=1, MaxCount=1)
+        return str(made["Instances"][0]["InstanceId"])
+
+    assert ec2.get_console_output(InstanceId=launched("t3.micro"), Latest=True)["Output"]
+    older = launched("t2.micro")
+    with pytest.raises(ClientError, match="UnsupportedOperation"):
+        ec2.get_console_output(InstanceId=older, Latest=True)
+    assert ec2.get_console_output(InstanceId=older)["Output"]
