@@ -27,7 +27,7 @@ help: ## Show this list
 setup: ## Install the pinned tools and packages (does nothing the second time)
 	@$(PYTHON) tools/setup.py $(PARTS)
 
-# What a target needs beside: all of it is made side by side, and what cannot work here is said first.
+# What a target needs besides: all of it is made side by side, and what cannot work here is reported first.
 demo: PARTS = --demo
 lab bench: PARTS = --lab
 test e2e sweep: PARTS = --lab --pipelines

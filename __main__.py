@@ -41,18 +41,18 @@ if TYPE_CHECKING:
 
     from pipeline.rollout.outlook import Outlook
 
-TOLD = 32
-"""The exit status by which Pulumi's language host knows that a program has told its error itself
+SHOWN = 32
+"""The exit status by which Pulumi's language host knows that a program has shown its error itself
 (pulumi-language-python-exec: PYTHON_PROCESS_EXITED_AFTER_SHOWING_USER_ACTIONABLE_MESSAGE_CODE)."""
 
 
 def interrupted(_signal: int, _frame: FrameType | None) -> None:
-    """End this program without a word when the engine interrupts it: the engine has told which resource failed.
+    """End this program without a word when the engine interrupts it: the engine has shown which resource failed.
 
     By `os._exit`, and for the signal itself: KeyboardInterrupt may also come while Python is already at its end, and
     the SDK's unfinished coroutine ends without its loop; Python prints a traceback of either.
     """
-    os._exit(TOLD)
+    os._exit(SHOWN)
 
 
 def leave(message: str) -> NoReturn:
@@ -64,7 +64,7 @@ def leave(message: str) -> NoReturn:
     pulumi.log.error(message)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(TOLD)
+    os._exit(SHOWN)
 
 
 def outlook_of(stack: load.Settings, account: Account, standing: Standing) -> Outlook | None:
@@ -189,5 +189,5 @@ try:
 except PipelineError as error:
     # One error in the preview, without a traceback; RunError would be followed by a second one, of the host's.
     leave(str(error))
-except Exception as error:  # noqa: BLE001 - it is kept and told
+except Exception as error:  # noqa: BLE001 - it is kept and shown
     leave(unexpected(error))

@@ -1,6 +1,6 @@
 """What a call wants of IAM: which action, on which resources, with which keys of its context.
 
-Thin: EC2's resources are told by their ids in the request and by what an action makes; of the context there are tags,
+Thin: EC2's resources are known by their ids in the request and by what an action makes; of the context there are tags,
 ``ec2:CreateAction`` and ``ec2:MetadataHttpTokens``. Calls that only describe are about everything.
 Source: Service Authorization Reference, Amazon EC2 and AWS Systems Manager.
 """
@@ -75,7 +75,7 @@ def wanted(
         caller: Who calls, and which service.
         action: Such as ``RunInstances``.
         arguments: The call's arguments; of EC2 flat, such as ``InstanceId.1``.
-        tags_of: The tags that a resource bears.
+        tags_of: The tags of a resource.
     """
     name = f"{_PREFIXES.get(caller.service, caller.service)}:{action}"
     if caller.service == "ssm":

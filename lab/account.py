@@ -110,7 +110,7 @@ def offer_redhat(machines: DataPlane, *, registration_seconds: int) -> str:
 
 
 def crowd(count: int, tags: dict[str, str]) -> None:
-    """Let the account have so many images more (0: none), which nothing boots from: one of a company's years.
+    """Give the account more images (0: no more), from which nothing boots: like an account of some years.
 
     Args:
         count: How many.
@@ -133,7 +133,7 @@ def _way_out(backend: Any) -> None:
 
 
 def tags_of(resource_id: str) -> dict[str, str]:
-    """The tags that an EC2 resource bears."""
+    """The tags of an EC2 resource."""
     return {tag["key"]: tag["value"] for tag in ec2().describe_tags({"resource-id": [resource_id]})}
 
 

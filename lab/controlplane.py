@@ -256,14 +256,14 @@ class _NoSuchCallError(Exception):
     """The lab has no such call of its own."""
 
 
-def _denied(told: str, service: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
+def _denied(message: str, service: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:
     """As EC2, the JSON services and the other query services say it."""
     if json_protocol:
-        return faults.error("AccessDeniedException", told, status=400, json_protocol=True)
+        return faults.error("AccessDeniedException", message, status=400, json_protocol=True)
     if service == "ec2":
-        told = f"You are not authorized to perform this operation. {told}"
-        return faults.error("UnauthorizedOperation", told, status=403, json_protocol=False)
-    return faults.error("AccessDenied", told, status=403, json_protocol=False)
+        message = f"You are not authorized to perform this operation. {message}"
+        return faults.error("UnauthorizedOperation", message, status=403, json_protocol=False)
+    return faults.error("AccessDenied", message, status=403, json_protocol=False)
 
 
 def _internal_error(action: str, *, json_protocol: bool) -> tuple[list[Any], list[bytes]]:

@@ -199,7 +199,7 @@ class DataPlane:
         self._save()
 
     def _powered_off(self, instance_id: str) -> None:
-        """A machine shut itself down: stopped or terminated, as the instance was told."""
+        """A machine shut itself down: stopped or terminated, as its launch asked for."""
         with self._control():
             instance = ec2().get_instance(instance_id)
             if instance.state != "running":
@@ -282,7 +282,7 @@ class DataPlane:
 
 
 def _decode(user_data: Base64EncodedString | str | None) -> bytes:
-    """User data as the machine shall read it; from a launch template moto hands on the plain base64."""
+    """User data as the machine reads it; from a launch template moto hands on the plain base64."""
     if not user_data:
         return b""
     return base64.b64decode(user_data if isinstance(user_data, str) else user_data.as_bytes())

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from lab.settings import LabSettings
 
 KEY = "lab"
-"""The access key id of whoever is nobody in particular."""
+"""The access key id of an identity without a name of its own."""
 
 ONLOOKER = "onlooker"
-"""The access key id of whoever looks at the account as it is, and acts at once: no manner touches such a call."""
+"""The access key id of an observer, who sees the account as it is and acts at once: no manner touches such a call."""
 
 AUTO_SCALING = "autoscaling"
 """The access key id of Auto Scaling itself, which launches and terminates for its groups."""

@@ -1,4 +1,4 @@
-"""What a person is told when the lab cannot do something."""
+"""What a person reads when the lab cannot do something."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file in one piece: whoever reads it finds the old content or the new."""
+    """Write a file in one piece: a reader finds the old content or the new."""
     new = path.with_suffix(".new")
     new.write_bytes(data)
     new.rename(path)

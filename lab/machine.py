@@ -189,7 +189,7 @@ class Machine:
             subprocess.run(["kill", "-s", "INT", str(leader)], check=False)
 
     def _wait_until_heard(self, number: int, deadline: float) -> None:
-        """A systemd that has only just been started drops what it is told, and would boot on."""
+        """A systemd that has only just been started drops such a request, and would boot on."""
         while self.running and time.monotonic() < deadline:
             leader = self._leader()
             if leader is not None and signals.hears(leader, number):

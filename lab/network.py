@@ -29,7 +29,7 @@ def _ip(*argv: str) -> list[dict[str, Any]]:
 
 
 def bridge_exists(settings: LabSettings) -> bool:
-    """Whether a link of the bridge's name is there, whoever made it."""
+    """Whether a link of the bridge's name is there, of this lab or not."""
     return Path("/sys/class/net", settings.bridge).exists()
 
 

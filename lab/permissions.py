@@ -26,7 +26,7 @@ class Permissions:
     """The policies in force, by access key id.
 
     Args:
-        tags_of: The tags that an EC2 resource bears, by its id.
+        tags_of: The tags of an EC2 resource, by its id.
     """
 
     def __init__(self, tags_of: Callable[[str], Mapping[str, str]]) -> None:

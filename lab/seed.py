@@ -1,4 +1,4 @@
-"""What a machine is told at boot: its name, its keys and user data, its address (cloud-init's NoCloud)."""
+"""What a machine gets at boot: its name, its keys and user data, its address (cloud-init's NoCloud)."""
 
 from __future__ import annotations
 

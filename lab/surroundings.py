@@ -1,4 +1,4 @@
-"""What a group needs beside the program, in demo and tests: a load balancer, alarms, and time that goes by."""
+"""What a group needs besides the program, in demo and tests: a load balancer, alarms, and time that goes by."""
 
 from __future__ import annotations
 

@@ -54,10 +54,10 @@ def _outcome(command: Callable[[], object]) -> tuple[int, str]:
     except KeyboardInterrupt:
         status = INTERRUPTED
     except BrokenPipeError:
-        # Whoever read it has read enough.
+        # The reader has read enough.
         _give_up_stdout()
         status = ERROR
-    except Exception as error:  # noqa: BLE001 - it is kept and told
+    except Exception as error:  # noqa: BLE001 - it is kept and shown
         status, message = ERROR, _unwritten(error) or unexpected(error)
     return status, message
 
@@ -103,11 +103,11 @@ def unexpected(error: Exception) -> str:
     """The message for an error that nobody has foreseen; its traceback goes into a file.
 
     Where the environment asks for it, and where no file can be written, the traceback is the message. What AWS did not
-    answer is told as everywhere.
+    answer has the same message as everywhere.
     """
-    told = _of_aws(error)
-    if told is not None:
-        return told
+    explained = _of_aws(error)
+    if explained is not None:
+        return explained
     text = "".join(traceback.format_exception(error))
     if os.environ.get(SHOW):
         return text

@@ -81,7 +81,7 @@ class Bake(Plan):
         timeout_minutes: How long it may take.
         files: Relative name to digest of each file that goes into it; a preview shows which of them changed.
         serial: Bumped by a person to force a bake.
-        source_image: The resolved source image, where a new one shall mean a new bake; else None.
+        source_image: The resolved source image, where a newer one calls for a new bake; else None.
     """
 
     step = "bake"
@@ -121,7 +121,7 @@ class Validate(Plan):
         suite: Digest of the checks.
         timeout_seconds: One deadline from the first look to the verdict.
         health_wait_seconds: How long after a boot an application may take until GET /health is well.
-        soak_seconds: How long machines that passed have to stay well before a second look; 0: there is none.
+        soak_seconds: How long machines that passed have to stay well before a second look; 0: no second look.
         reboot: Whether they have to pass once more after a reboot.
         image_id: The image.
         instance_ids: The machines, by id and not by address: addresses change whenever a machine is stopped.

@@ -30,7 +30,7 @@ def has(kind: str, key: str) -> bool:
 def entry(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     """The folder of an entry; made first if it is not there.
 
-    An entry counts only once it bears its mark, which is written last: what an interrupted or failed
+    An entry counts only once it has its mark, which is written last: what an interrupted or failed
     build left is removed and built again. Two builds of one entry at once end in one build.
 
     Args:

@@ -19,7 +19,7 @@ class Lowest(set[str]):
         """The lowest, which is then no longer here.
 
         Raises:
-            KeyError: There is none.
+            KeyError: No such address.
         """
         if not self:
             raise KeyError("no address is free again")

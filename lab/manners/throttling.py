@@ -30,7 +30,7 @@ class Bucket:
     since: float = 0.0
 
     def take(self, now: float) -> bool:
-        """Take one; False if there is none."""
+        """Take one; False if none is left."""
         if self.tokens < 0:
             self.tokens, self.since = self.size, now
         self.tokens = min(self.size, self.tokens + (now - self.since) * self.refill)

@@ -37,7 +37,7 @@ from pulumi.runtime.proto import (  # noqa: E402
     provider_pb2_grpc,
 )
 
-# Whoever wants the SDK itself, as a test does, gets it.
+# A program that imports the SDK itself, as a test does, gets it.
 for _name in _PACKAGES:
     if _name not in _before:
         del sys.modules[_name]

@@ -96,7 +96,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return work()
         except InitError as error:
             _init_failed(context, error)
-        except Exception as error:  # noqa: BLE001 - the engine is told, whatever it is
+        except Exception as error:  # noqa: BLE001 - the engine shows it, whatever it is
             if type(error).__module__.startswith("lab.") or type(error).__module__.startswith("botocore"):
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
             context.abort(grpc.StatusCode.UNKNOWN, f"{type(error).__name__}: {error}")

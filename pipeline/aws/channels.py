@@ -155,7 +155,7 @@ def _tag(channel: str) -> list[dict[str, str]]:
 
 
 def parameter_history(ssm: Any, name: str) -> list[PointerVersion]:
-    """What a parameter of SSM has held, newest first; empty if there is none. SSM keeps the last 100 versions."""
+    """What a parameter of SSM has held, newest first; empty if it does not exist. SSM keeps the last 100 versions."""
     try:
         pages = list(ssm.get_paginator("get_parameter_history").paginate(Name=name))
     except ssm.exceptions.ParameterNotFound:

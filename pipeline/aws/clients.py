@@ -1,8 +1,8 @@
 """Clients of AWS that all have the same patience, and what botocore raises as one clear error.
 
 botocore is what boto3's clients are; boto3 itself brings S3's transfers with it, which takes as long to import again.
-It is imported at the first call: whoever asks nothing does not pay for it. ``AWS_ENDPOINT_URL`` is followed, as by
-every AWS client.
+It is imported at the first call: a program that asks nothing does not pay for it. ``AWS_ENDPOINT_URL`` is followed, as
+by every AWS client.
 """
 
 from __future__ import annotations

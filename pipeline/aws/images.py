@@ -37,7 +37,7 @@ class Images(Service):
     """The images and snapshots of one account and region."""
 
     def find(self, image_id: str, owners: Sequence[str] = ("self",)) -> Image | None:
-        """The image of that id, or None if there is none that this account can see.
+        """The image of that id, or None if this account can see no such image.
 
         One call if it is one of the owners', two otherwise, so that the caller can tell "not there" from
         "somebody else's".

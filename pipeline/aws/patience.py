@@ -54,7 +54,7 @@ LONG = Patience(seconds=180)
 SHORT = Patience(seconds=20, read=12)
 """For previews and commands: somebody sits and waits. An endpoint that never answers is given up after 25 seconds."""
 BRIEF = Patience(seconds=5, read=10)
-"""For the doctor, which asks much and says at once what it was not told."""
+"""For the doctor, which asks much and reports at once what AWS did not answer."""
 
 
 def apply(client: Any, patience: Patience) -> None:

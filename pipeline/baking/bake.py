@@ -88,7 +88,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
 def _finished(account: Account, image: Image, key: str) -> Image:
     """Mark an image as finished, unless another bake of the key has finished first; returns the one that all use.
 
-    Packer has ended: nothing takes back any more what bears the key from here on.
+    Packer has ended: from here on nothing takes back an image that has the key.
     """
     first = _existing(account, key)
     if first is None:
@@ -127,7 +127,7 @@ def _refuse_secrets(role: str) -> None:
 
 
 def _existing(account: Account, key: str) -> Image | None:
-    """The finished image of this key that all use; None if there is none."""
+    """The finished image of this key that all use, or None."""
     images = account.images.baked(key)
     if not images:
         return None

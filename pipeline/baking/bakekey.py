@@ -32,7 +32,7 @@ class Ingredients:
         files: Relative name to digest (of content and executable bit) of each file that shapes the image.
         variables: Values given for content variables.
         serial: Bumped by a person to force a bake.
-        source_image: The resolved source image, where a new one shall mean a new bake; else None.
+        source_image: The resolved source image, where a newer one calls for a new bake; else None.
     """
 
     files: Mapping[str, str]
@@ -59,14 +59,14 @@ class Ingredients:
 def ingredients(
     folder: Path, *, role: str, content: Mapping[str, Any], serial: int, source_image: str | None = None
 ) -> Ingredients:
-    """What the image that `folder` and the values would make is made of.
+    """Collect the inputs of the image.
 
     Args:
         folder: The template's folder.
         role: What the image is for; the folders of other roles do not count.
         content: Values given for content variables.
         serial: Bumped by a person to force a bake.
-        source_image: The resolved source image, where a new one shall mean a new bake.
+        source_image: The resolved source image, where a newer one calls for a new bake.
     """
     files = {}
     for name, path in _content_files(folder, role):

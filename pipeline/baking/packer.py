@@ -64,15 +64,15 @@ def only_one(folder: Path) -> Generator[IO[str]]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("a+") as lock:
         deadline = time.monotonic() + WAIT_SECONDS
-        told = False
+        announced = False
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told:
+                if not announced:
                     say("another bake of this image runs on this machine, or still cleans up; waiting for it")
-                    told = True
+                    announced = True
                 if time.monotonic() > deadline:
                     raise PipelineError(
                         "another bake of this image has not ended",

@@ -53,7 +53,7 @@ def find(account: Account, given: Mapping[str, Any], *, where: str) -> Image:
         where: The file and key that hold the values, for the error.
 
     Raises:
-        PipelineError: There is none, or AWS could not be asked.
+        PipelineError: No image matches, or AWS could not be asked.
     """
     values = {**defaults(TEMPLATE), **given}
     owners = [str(owner) for owner in values["source_image_owners"]]

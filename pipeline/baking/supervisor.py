@@ -92,7 +92,7 @@ def _is_alive(pid: int, created: float) -> bool:
 
 
 def _prepare_command() -> None:
-    """In the child: hear signals again, and be told by the kernel should the supervisor be killed.
+    """In the child: hear signals again, and have the kernel signal it should the supervisor be killed.
 
     The kernel signals this one process only, and Packer's wrapper hands SIGTERM on, but not SIGINT (Packer, main.go).
     """

@@ -71,7 +71,7 @@ def find(account: Account, stack: Stack) -> Image:
     """The newest image that the template's filter matches with the stack's values.
 
     Raises:
-        PipelineError: There is none, or AWS did not answer.
+        PipelineError: No image matches, or AWS did not answer.
     """
     return source.find(
         account, stack.variables, where=f"{stack.where('bake.variables')}, or {TEMPLATE}/variables.pkr.hcl"

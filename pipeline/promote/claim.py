@@ -34,7 +34,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``imageId``, ``displaces`` (the image that the channel holds now, or None), ``version`` and ``when`` (the
-        pointer's; 0 and empty if there is none), ``label``.
+        pointer's; 0 and empty without one), ``label``.
 
     Raises:
         PipelineError: The channel holds an image that this stack did not put there; SSM can take no version more; or

@@ -89,8 +89,7 @@ def _somebody_elses(found: Standing, seen: Seen, image_id: str) -> PipelineError
     else:
         change = f"{found.way_out(latest)}\nto keep {latest.image_id}: pin it (golden-image:image)"
     return PipelineError(
-        f"two promotions into channel {found.channel} at once: somebody else's came between this one's look "
-        "and its write, or right after it",
+        f"channel {found.channel} was changed by another promotion while this one was running",
         seen="\n".join(map(describe, found.since(seen))),
         allowed=f"only {image_id} after version {seen.version}",
         change=change,

@@ -3,7 +3,7 @@
 The pointers are the authority, and the tag follows them: an image has the name of the channel that holds it, of
 several the one furthest from the bake (prod before candidate), and an image that none holds has none. So a
 displaced image loses its tag, keeps the one of a later stage, or gets back that of an earlier one that holds it
-still, whoever did what before.
+still, in whatever order that came about.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def others(promotion: Promotion) -> list[Held]:
 
 
 def wanted_tags(held: Iterable[Held]) -> dict[str, str]:
-    """Image id to channel: of those that hold an image, the furthest from the bake; of equals, the latest."""
+    """Map each image to the channel its tag should name: the latest stage that holds it, or the newest of equals."""
     everyone = list(held)
     order = sorted(everyone, key=lambda one: (distance(one, everyone), one.since, one.channel))
     return {one.image_id: one.channel for one in order}

@@ -107,7 +107,7 @@ class Validation(Keys):
     """Seconds after a boot that an application may take until GET /health answers with status 200."""
 
     soak_seconds: Annotated[int, Whole(0, 3600)] = 30
-    """Seconds that machines which passed have to stay well before a second look; 0: there is none."""
+    """Seconds that machines which passed have to stay well before a second look; 0: no second look."""
 
     reboot: Flag = True
     """Whether they have to pass once more after a reboot."""

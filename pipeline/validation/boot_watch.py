@@ -50,8 +50,8 @@ class BootWatch:
                 f"{self._clone} is {state}, though nobody asked it to stop",
                 seen=f"state {state}",
                 allowed="state running",
-                change="see what it printed, above; did its boot end in a shutdown, or did it run out of "
-                "golden-image:validation.keepMinutes?",
+                change="check its console output in the log, above; did its boot end in a shutdown, or did it run out "
+                "of golden-image:validation.keepMinutes?",
             )
         console = self._console()
         failed = SSHD_FAILED.search(console)
@@ -59,7 +59,7 @@ class BootWatch:
             raise PipelineError(
                 f"{self._clone} never answers on TCP port 22: its sshd does not start",
                 seen=failed[0],
-                change="see what the machine printed, above",
+                change="check the console output in the log, above",
             )
         if self._booted_at is None and BOOTED.search(console):
             self._booted_at = self._deadline.elapsed()

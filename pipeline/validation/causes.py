@@ -60,7 +60,7 @@ CAUSES = (
     Cause(
         ("test_boot.py::", "floor::ssh"),
         "machines would come up with failed units",
-        "the journal below names the unit; fix the role that sets it up",
+        "the journal above names the unit; fix the role that sets it up",
     ),
     Cause(
         ("test_telemetry.py::", "test_logging.py::", "floor::node-exporter", "floor::journal"),

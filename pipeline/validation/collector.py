@@ -159,15 +159,15 @@ def unknown(owned: Owned, files: list[str], sender: Sender) -> Iterator[str]:
         except OSError:
             return False
 
-    told = 0.0
+    reported = 0.0
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for start in range(0, len(files), AHEAD):
             some = files[start : start + AHEAD]
             for path, known in zip(some, pool.map(is_known, some)):
                 if not known:
                     yield path
-            if time.monotonic() - told > PROGRESS_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - reported > PROGRESS_SECONDS:
+                reported = time.monotonic()
                 sender.frame({"progress": min(start + AHEAD, len(files)), "files": len(files)})
                 sender.flush()
 

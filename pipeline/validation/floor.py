@@ -121,14 +121,14 @@ def role_test(clone: Clone, role: str, *, tested: bool) -> CheckResult:
 def _one(clone: Clone, name: str, look: Callable[[], str], wanted: str, seconds: float) -> CheckResult:
     """Look until it is well, at most for a number of seconds; `look` returns what is wrong."""
     started = time.monotonic()
-    told = False
+    announced = False
     while True:
         seen = look()
         passed = time.monotonic() - started
         if not seen or passed > seconds:
             break
-        if seconds > SOON_SECONDS and not told:
-            told = True
+        if seconds > SOON_SECONDS and not announced:
+            announced = True
             say(f"{clone}: {CHECK}::{name}: {seen}; waiting for at most {seconds:.0f} s")
         time.sleep(POLL_SECONDS)
     result = CheckResult(

@@ -1,4 +1,4 @@
-"""What makes a machine itself: gathered on each clone; equal nowhere, neither to a clone nor to the builder."""
+"""Machine identity: values that must differ on every machine, and from those of the builder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def compare(clones: Mapping[str, Mapping[str, str]], builder: Mapping[str, str])
             others = [other for other in clones if other != address and clones[other].get(name) == mine]
             seen = ""
             if mine is None:
-                seen = "there is none" if name in REQUIRED else ""
+                seen = "missing" if name in REQUIRED else ""
             elif mine in builder.values() and not _named_alike(name, values, builder):
                 seen = "the same as the builder's"
             elif others:

@@ -34,7 +34,7 @@ LONGEST_LOOKED_AT = 1 << 20
 def check(
     clone: Clone, *, access: SshSession, key: str, allowed: Sequence[Allowed], deadline: Deadline
 ) -> list[CheckResult]:
-    """Scan one machine; one result for each finding, or one that says there is none.
+    """Scan one machine; one result for each finding, or a passed one.
 
     Args:
         clone: The machine.

@@ -74,7 +74,7 @@ def files(
 
 
 def compare(found: Mapping[str, Any], allowed: Mapping[str, str]) -> list[CheckResult]:
-    """One result for each file that is a finding, or one that there is none.
+    """One result for each file that is a finding, or a passed one.
 
     Args:
         found: Address to what `identity_probe` prints there.

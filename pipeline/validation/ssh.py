@@ -247,8 +247,8 @@ class SshSession:
             f"{clone} never answered on TCP port 22",
             seen=f"{error} for {deadline.seconds:.0f} s",
             allowed="an answer within golden-image:validation.timeoutSeconds",
-            change="see what the machine printed, below; if it is well, check that this machine has a route to it "
-            "and is in golden-image:validation.allowedCidr",
+            change="check the console output in the log, above; if the machine booted, check that this host has a "
+            "route to it and is in golden-image:validation.allowedCidr",
         )
 
     def wait_for_boot(self, clone: Clone, deadline: Deadline, alive: Callable[[], None]) -> str:
@@ -257,7 +257,7 @@ class SshSession:
         One command waits on the machine itself; it is repeated only while sshd does not let us in yet.
 
         Raises:
-            PipelineError: It lets nobody in, or its boot never ended.
+            PipelineError: It refuses the login, or its boot never ended.
         """
         command = ["systemctl", "is-system-running", "--wait"]
         denied: float | None = None
@@ -274,7 +274,7 @@ class SshSession:
                 denied = denied or now
                 if now - denied > min(DENIED_SECONDS, deadline.seconds / 2) or deadline.passed():
                     raise PipelineError(
-                        f"{clone} lets user {self.user} not in with the instance's key",
+                        f"{clone} refuses SSH login for user {self.user} with the instance's key",
                         seen=done.stderr.strip(),
                         allowed="the image's default user, to whom cloud-init gives the key",
                         change="golden-image:validation.sshUser in the stack file (ec2-user, admin on Debian, "

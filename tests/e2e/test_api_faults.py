@@ -127,7 +127,7 @@ def test_two_promotions_at_once(account: Account, lab: LabSettings, tmp_path_fac
         assert process.stdout is not None
         output = process.stdout.read()
     assert process.returncode != 0
-    assert f"two promotions into channel {CHANNEL} at once" in output
+    assert f"channel {CHANNEL} was changed by another promotion" in output
     assert theirs in output
     assert account.template() == now, "what follows the channel did not move"
 

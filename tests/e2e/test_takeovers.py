@@ -187,7 +187,7 @@ def test_it_was_made_anew_between_the_look_and_the_write(account: Account, mine:
         account.by_hand(theirs)
 
     run = interrupted(account, wanted, made_anew)
-    account.refused(run, f"two promotions into channel {CHANNEL} at once", wanted)
+    account.refused(run, f"channel {CHANNEL} was changed by another promotion", wanted)
     assert account.bench.holders(ROLE, CHANNEL) in ([], [wanted])
     assert theirs in run.output
     assert account.template(FIRST) == mine
@@ -205,7 +205,7 @@ def test_two_first_promotions_at_once(account: Account) -> None:
         assert account.up(SECOND, theirs).status == 0
 
     run = interrupted(account, wanted, second)
-    account.refused(run, f"two promotions into channel {CHANNEL} at once", wanted)
+    account.refused(run, f"channel {CHANNEL} was changed by another promotion", wanted)
     assert bench.holders(ROLE, CHANNEL) in ([], [wanted])
     bench.await_reads()
     account.refused(bench.preview(SECOND), NOT_MINE, wanted)

@@ -102,7 +102,7 @@ class AwsResource(Resource):
     def compared(self, inputs: Values, state: Values) -> Values:
         """What the program once said, with the values of the state, as the bridge plans against Terraform's state.
 
-        So what AWS made of a call otherwise than it was told shows as a difference at the next update.
+        So what AWS made of a call otherwise than it was asked shows as a difference at the next update.
         """
         return {name: state.get(name, value) for name, value in inputs.items()}
 

@@ -26,7 +26,7 @@ def seconds(duration: str) -> float | None:
 
 
 def wait(api: Any, name: str, inputs: Values) -> None:
-    """Until so many are healthy: the desired capacity if given, else the least size; 0 does not wait.
+    """Wait until enough machines are healthy: the desired capacity if given, else the least size; 0 does not wait.
 
     (Provider documentation, "Waiting for Capacity".) A launch that fails ends the wait, unless
     `ignoreFailedScalingActivities`.

@@ -29,7 +29,7 @@ METADATA_NAMES = {
 
 
 def describe(api: Any, instance_id: str) -> dict[str, Any] | None:
-    """One instance as EC2 describes it; None if there is none (terminated ones are still described)."""
+    """One instance as EC2 describes it; None if it does not exist (terminated ones are still described)."""
     try:
         reservations = api.describe_instances(InstanceIds=[instance_id])["Reservations"]
     except api.exceptions.ClientError as error:

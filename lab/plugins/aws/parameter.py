@@ -147,7 +147,7 @@ def get_parameter(arguments: Values) -> Values:
     """aws:ssm/getParameter:getParameter; its results never carry a secret mark.
 
     Raises:
-        PluginError: There is none.
+        PluginError: It does not exist.
     """
     api = client("ssm", arguments.get("region") or region())
     name = arguments["name"]

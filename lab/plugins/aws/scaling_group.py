@@ -41,7 +41,7 @@ PLAIN = {
 
 
 def describe(api: Any, name: str) -> dict[str, Any] | None:
-    """One group; None if there is none."""
+    """One group, or None."""
     found = api.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
     return dict(found[0]) if found else None
 

@@ -140,7 +140,7 @@ def test_two_promotions_at_once(account: Aws, order: str) -> None:
     claim = claimed(account)
     for who in order.split():
         account.point("prod", {"mine": mine, "theirs": theirs}[who])
-    with pytest.raises(PipelineError, match="two promotions into channel prod at once") as caught:
+    with pytest.raises(PipelineError, match="channel prod was changed by another promotion") as caught:
         run(mine, claim)
     assert theirs in str(caught.value)
     tagged = {image for image in (mine, theirs) if account.channel(image) == "prod"}
@@ -157,7 +157,7 @@ def test_somebody_elses_is_there_while_this_one_is_still_being_written(
     claim = claimed(account)
     account.point("prod", theirs, label=YS)
     slow(monkeypatch, lambda: account.point("prod", mine))
-    with pytest.raises(PipelineError, match="two promotions into channel prod at once") as caught:
+    with pytest.raises(PipelineError, match="channel prod was changed by another promotion") as caught:
         run(mine, claim)
     assert f"version 3: {mine}" in str(caught.value)
     assert account.channel(theirs) is None
@@ -181,7 +181,7 @@ def test_somebody_elses_tag_that_a_list_does_not_show_yet(
         real(self, image_id, channel)
 
     monkeypatch.setattr(Promotion, "untag", untag)
-    with pytest.raises(PipelineError, match="two promotions into channel prod at once"):
+    with pytest.raises(PipelineError, match="channel prod was changed by another promotion"):
         run(mine, claim)
     assert account.channel(theirs) is None
     assert taken == [theirs]
@@ -195,7 +195,7 @@ def test_somebody_elses_is_there_and_this_one_is_never_written(
     claim = claimed(account)
     account.point("prod", theirs, label=YS)
     waits = slow(monkeypatch, lambda: None)
-    with pytest.raises(PipelineError, match="two promotions into channel prod at once"):
+    with pytest.raises(PipelineError, match="channel prod was changed by another promotion"):
         run(mine, claim)
     assert len(waits) == held.PATIENCE_SECONDS
     assert account.channel(theirs) == "prod"
@@ -270,7 +270,7 @@ def test_a_channel_that_was_made_anew_between_the_look_and_the_write(account: Aw
     account.ssm.delete_parameter(Name="/golden-image/web/prod")
     account.point("prod", theirs)
     account.point("prod", mine)
-    with pytest.raises(PipelineError, match="two promotions into channel prod at once"):
+    with pytest.raises(PipelineError, match="channel prod was changed by another promotion"):
         run(mine, claim)
 
 

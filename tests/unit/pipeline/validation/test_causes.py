@@ -17,3 +17,8 @@ def test_a_check_of_the_role_points_to_its_folder(tmp_path: Path) -> None:
 def test_the_gravest_comes_first() -> None:
     found = causes.explain(["test_web.py::test_health", "secrets::etc/x", "test_boot.py::test_a"], role="web")
     assert [cause.prefixes[0] for cause in found] == ["secrets::", "test_boot.py::", "floor::health"]
+
+
+def test_what_a_cure_points_to_is_above_it() -> None:
+    """Console and journal are shown first, and the error last."""
+    assert not [cause.cure for cause in causes.CAUSES if "below" in cause.cure]

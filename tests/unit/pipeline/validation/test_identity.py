@@ -68,7 +68,7 @@ def test_what_must_be_there() -> None:
     short = machine(1)
     del short["ssh host key ed25519"]
     found = failures({"a": short})
-    assert found == [("identity::ssh-host-key-ed25519", "a", "ssh host key ed25519: there is none")]
+    assert found == [("identity::ssh-host-key-ed25519", "a", "ssh host key ed25519: missing")]
 
 
 def test_an_image_that_does_not_tell_its_builder() -> None:

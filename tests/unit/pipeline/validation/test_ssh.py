@@ -195,6 +195,7 @@ def test_a_port_that_never_answers(session: ssh.SshSession, port: Any) -> None:
     with pytest.raises(PipelineError, match=r"i-1 .* never answered on TCP port 22") as caught:
         session.wait_for_port(CLONE, Deadline(1), lambda: None)
     assert "refused for 1 s" in str(caught.value)
+    assert "the console output in the log, above" in str(caught.value), "an error comes last"
 
 
 def test_waiting_ends_where_it_is_pointless(
