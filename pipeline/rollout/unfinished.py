@@ -37,7 +37,7 @@ class Return:
     def warning(self, channel: str) -> str:
         """What a preview says of it."""
         return (
-            f"channel {channel}: the return from {self.failed.id} to {self.to} is not finished; `pulumi up` finishes "
+            f"the return of channel {channel} from {self.failed.id} to {self.to} is not finished; `pulumi up` finishes "
             f"it, and then fails with the reason of the return: {self.failed.rejected}"
         )
 
