@@ -7,6 +7,7 @@ import re
 from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.rollout.decide import is_ours
 from pipeline.settings.contradictions import GROUP
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Line(NamedTuple):
 
 
 def lines(outlook: Outlook, number: int | None) -> list[Line]:
-    """Lines about a roll-out: none if the group launches that version already.
+    """Lines about a roll-out: none if the group launches that version already, and nothing is under way.
 
     Args:
         outlook: The group.
@@ -33,8 +34,8 @@ def lines(outlook: Outlook, number: int | None) -> list[Line]:
     """
     group = outlook.group
     if group is not None and group.version is not None and group.version.number == str(number):
-        return []
-    return [Line(_machines(outlook)), *_judges(outlook)]
+        return _under_way(outlook)
+    return [Line(_machines(outlook)), *_under_way(outlook), *_judges(outlook)]
 
 
 def summary(text: str) -> str | None:
@@ -79,12 +80,26 @@ def _machines(outlook: Outlook) -> str:
     text = f"group {outlook.name}: {_count(replaced)} will be replaced"
     if replaced:
         text += f", at most {once} at once, at least {least} healthy"
-    last = next((one for one in outlook.refreshes if one.ended is not None), None)
+    ours = (one for one in outlook.refreshes if is_ours(one, outlook.templates))
+    last = next((one for one in ours if one.ended is not None), None)
     if last is not None and last.ended is not None:
         text += (
             f"; the last roll-out took {took(last)} ({last.status}, {last.ended.astimezone(UTC):%Y-%m-%d})"
         )
     return text
+
+
+def _under_way(outlook: Outlook) -> list[Line]:
+    active = next((one for one in outlook.refreshes if one.active), None)
+    if active is None:
+        return []
+    brings = f" to version {active.version.number}" if active.version else ""
+    how_far = f"{active.id}: {active.status}, {active.percent} %"
+    return [
+        Line(
+            f"group {outlook.name}: a roll-out{brings} is under way ({how_far}); `pulumi up` waits for its end"
+        )
+    ]
 
 
 def _judges(outlook: Outlook) -> list[Line]:

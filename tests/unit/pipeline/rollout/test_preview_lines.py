@@ -36,8 +36,16 @@ def test_machines_are_replaced() -> None:
 
 
 def test_how_the_last_one_went() -> None:
-    (line,) = said(group(OLD), refresh("InProgress", NEW), refresh("RollbackSuccessful", NEW, minutes=12))
+    others = refresh("Successful", None, minutes=3)
+    (line,) = said(group(OLD), others, refresh("RollbackSuccessful", NEW, minutes=12))
     assert line.endswith("; the last roll-out took 12 minutes (RollbackSuccessful, 2026-01-31)")
+
+
+def test_one_that_is_under_way() -> None:
+    text = "group web-prod: a roll-out to version 2 is under way (r-1: InProgress, 33 %); `pulumi up` waits for its end"
+    for number in (None, 2):
+        assert said(group(OLD), refresh("InProgress", NEW), number=number)[1] == text
+    assert said(group(OLD), refresh("InProgress", NEW), number=1) == [text]
 
 
 def test_nothing_is_replaced() -> None:
