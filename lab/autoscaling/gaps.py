@@ -39,6 +39,7 @@ def fill() -> None:
         (FakeAutoScalingGroup, "set_desired_capacity", _set_desired_capacity),
         (FakeAutoScalingGroup, "update", _update(FakeAutoScalingGroup.update)),
         (AutoScalingBackend, "detach_instances", _detach(AutoScalingBackend.detach_instances)),
+        (AutoScalingBackend, "detach_load_balancer_target_groups", _detach_targets),
         (AutoScalingBackend, "notify_terminate_instances", _leave_it),
         (AutoScalingBackend, "update_attached_target_groups", _leave_it),
         (AutoScalingResponse, "create_auto_scaling_group", _create(AutoScalingResponse)),
@@ -143,6 +144,14 @@ def _detach(of_moto: Callable[..., Any]) -> Callable[..., Any]:
         return of_moto(self, group_name, instance_ids, *arguments, **named)
 
     return detach_instances
+
+
+def _detach_targets(self: AutoScalingBackend, group_name: str, target_group_arns: list[str]) -> None:
+    """Moto fails where a member is not registered, such as one that is not in service yet."""
+    group = self.autoscaling_groups[group_name]
+    for member in members(group):
+        targets.deregister(group, member, target_group_arns)
+    group.target_group_arns = [arn for arn in group.target_group_arns if arn not in target_group_arns]
 
 
 def _keep_extras(self: AutoScalingResponse) -> None:

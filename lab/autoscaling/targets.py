@@ -10,7 +10,7 @@ from moto.elbv2.models import FakeHealthStatus, FakeTargetGroup, elbv2_backends
 from lab import settings as lab_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from moto.autoscaling.models import FakeAutoScalingGroup
 
@@ -56,10 +56,16 @@ def register(group: FakeAutoScalingGroup, members: Sequence[Member]) -> None:
                 target_group.register([{"Id": member.instance_id}])
 
 
-def deregister(group: FakeAutoScalingGroup, member: Member) -> None:
-    """A member that ends gets no more requests; without open connections the drain is over at once."""
+def deregister(group: FakeAutoScalingGroup, member: Member, arns: Collection[str] | None = None) -> None:
+    """A member that ends gets no more requests; without open connections the drain is over at once.
+
+    Args:
+        group: Its group.
+        member: The member.
+        arns: The target groups that it leaves; None for all.
+    """
     for target_group in groups_of(group):
-        if member.instance_id in target_group.targets:
+        if member.instance_id in target_group.targets and (arns is None or target_group.arn in arns):
             target_group.deregister([{"Id": member.instance_id}])
             checks(target_group).pop(member.instance_id, None)
 

@@ -178,7 +178,7 @@ def test_a_detached_machine_leaves_group_and_target_group_and_stays(account: Acc
     assert PaperMachine.all[gone].running
 
 
-def test_a_target_group_that_is_attached_while_a_machine_is_stopped_gets_the_others(account: Account) -> None:
+def test_a_target_group_gets_the_machines_that_run_and_is_detached_again(account: Account) -> None:
     account.create(2)
     account.scaling.suspend_processes(AutoScalingGroupName=GROUP, ScalingProcesses=["ReplaceUnhealthy"])
     stopped, runs = account.members()
@@ -192,3 +192,7 @@ def test_a_target_group_that_is_attached_while_a_machine_is_stopped_gets_the_oth
         "TargetHealthDescriptions"
     ]
     assert found["Target"]["Id"] == runs
+    account.scaling.detach_load_balancer_target_groups(
+        AutoScalingGroupName=GROUP, TargetGroupARNs=[target_group]
+    )
+    assert (account.health(target_group), account.group()["TargetGroupARNs"]) == ([], [])
