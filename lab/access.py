@@ -1,8 +1,9 @@
 """What a call wants of IAM: which action, on which resources, with which keys of its context.
 
 Thin: EC2's resources are known by their ids in the request and by what an action makes; of the context there are tags,
-``ec2:CreateAction`` and ``ec2:MetadataHttpTokens``. Calls that only describe are about everything.
-Source: Service Authorization Reference, Amazon EC2 and AWS Systems Manager.
+``ec2:CreateAction``, ``ec2:LaunchTemplate`` and ``ec2:MetadataHttpTokens``. Calls that only describe are about
+everything.
+Source: Service Authorization Reference, Amazon EC2, Amazon EC2 Auto Scaling and AWS Systems Manager.
 """
 
 from __future__ import annotations
@@ -50,6 +51,15 @@ _OF_NO_ACCOUNT = ("image", "snapshot")
 _PARAMETER_KEYS = ("Name", "Path")
 """Where the calls of SSM name the parameter."""
 
+GROUP = "autoScalingGroupName/"
+"""The end of a group's ARN, before its name."""
+
+_LAUNCHES = ("image", "instance", "network-interface", "security-group", "subnet", "volume")
+"""What a launch from a template needs beside the template."""
+
+_TAGGED = ("instance", "volume")
+"""What the templates of this program tag."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -75,15 +85,25 @@ def wanted(
         caller: Who calls, and which service.
         action: Such as ``RunInstances``.
         arguments: The call's arguments; of EC2 flat, such as ``InstanceId.1``.
-        tags_of: The tags of a resource.
+        tags_of: The tags of a resource, by EC2's id or by the end of a group's ARN.
     """
-    name = f"{_PREFIXES.get(caller.service, caller.service)}:{action}"
+    name = named(caller.service, action)
     if caller.service == "ssm":
         parameter = next((arguments[key] for key in _PARAMETER_KEYS if key in arguments), None)
         return [Wanted(name, None if parameter is None else _arn("ssm", f"parameter{parameter}"))]
-    if caller.service != "ec2" or action.startswith("Describe"):
+    if caller.service not in _OF_RESOURCES or action.startswith("Describe"):
         return [Wanted(name)]
-    return list(_of_ec2(action, arguments, tags_of)) or [Wanted(name)]
+    return list(_OF_RESOURCES[caller.service](action, arguments, tags_of)) or [Wanted(name)]
+
+
+def named(service: str, action: str) -> str:
+    """An action in IAM's words, such as ``cloudwatch:DescribeAlarms``.
+
+    Args:
+        service: The service that the call is signed for, such as ``monitoring``.
+        action: Such as ``DescribeAlarms``.
+    """
+    return f"{_PREFIXES.get(service, service)}:{action}"
 
 
 def _of_ec2(
@@ -95,8 +115,9 @@ def _of_ec2(
         if parameter == "KeyName":
             yield Wanted(name, _arn("ec2", f"key-pair/{value}"), given)
         elif (found := _ID.fullmatch(str(value))) and not parameter.startswith(_NOT_MEANT):
-            borne = {f"aws:ResourceTag/{key}": text for key, text in tags_of(value).items()}
-            yield Wanted(name, _arn("ec2", f"{_TYPES[found[1]]}/{value}"), {**given, **borne})
+            yield Wanted(
+                name, _arn("ec2", f"{_TYPES[found[1]]}/{value}"), {**given, **_borne(tags_of(value))}
+            )
     asked = _specified(arguments)
     launch = {"ec2:MetadataHttpTokens": arguments.get("MetadataOptions.HttpTokens", "optional")}
     for kind in _MAKES.get(action, ()):
@@ -107,6 +128,50 @@ def _of_ec2(
         yield Wanted(
             "ec2:CreateTags", _arn("ec2", f"{kind}/{made}"), {**_context(tags), "ec2:CreateAction": action}
         )
+
+
+def _of_auto_scaling(
+    action: str, arguments: Mapping[str, Any], tags_of: Callable[[str], Mapping[str, str]]
+) -> Iterator[Wanted]:
+    """On the groups that a call names, and of EC2 what launches from the template that it names.
+
+    CreateAutoScalingGroup with tags wants CreateOrUpdateTags, as EC2's calls want CreateTags; the user guide's examples
+    allow both together ("Control which tag keys and tag values can be used"). Of a launch template AWS asks whether the
+    caller could launch from it (user guide, "Control Amazon EC2 launch template usage in Auto Scaling groups").
+    """
+    given = _context(_tags(arguments, "Tags.member."))
+    names = {arguments.get("AutoScalingGroupName")} | {
+        value for key, value in arguments.items() if re.fullmatch(r"Tags\.member\.\d+\.ResourceId", key)
+    }
+    asked = [action, *(["CreateOrUpdateTags"] if action == "CreateAutoScalingGroup" and given else [])]
+    for group in sorted(filter(None, names)):
+        context = {**given, **_borne(tags_of(f"{GROUP}{group}"))}
+        for each in asked:
+            yield Wanted(
+                f"autoscaling:{each}", _arn("autoscaling", f"autoScalingGroup:*:{GROUP}{group}"), context
+            )
+    for prefix in ("", "DesiredConfiguration."):
+        template = arguments.get(f"{prefix}LaunchTemplate.LaunchTemplateId")
+        if template:
+            yield from _of_a_launch(template, tags_of)
+
+
+def _of_a_launch(template: str, tags_of: Callable[[str], Mapping[str, str]]) -> Iterator[Wanted]:
+    arn = _arn("ec2", f"launch-template/{template}")
+    context = {"ec2:LaunchTemplate": arn}
+    yield Wanted("ec2:RunInstances", arn, {**context, **_borne(tags_of(template))})
+    for kind in _LAUNCHES:
+        yield Wanted("ec2:RunInstances", _arn("ec2", f"{kind}/any"), context)
+    for kind in _TAGGED:
+        yield Wanted("ec2:CreateTags", _arn("ec2", f"{kind}/new"), {"ec2:CreateAction": "RunInstances"})
+
+
+_OF_RESOURCES = {"ec2": _of_ec2, "autoscaling": _of_auto_scaling}
+"""The services whose actions are about resources, by what they are signed for."""
+
+
+def _borne(tags: Mapping[str, str]) -> dict[str, str]:
+    return {f"aws:ResourceTag/{key}": text for key, text in tags.items()}
 
 
 def _arn(service: str, rest: str) -> str:

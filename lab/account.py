@@ -19,6 +19,7 @@ from moto.sts.models import sts_backends
 
 from lab import base_image, kept, redhat_like
 from lab import settings as lab_settings
+from lab.access import GROUP
 from lab.dataplane import ec2
 from lab.disks import ROOT_DEVICE
 from lab.layers import BASE
@@ -133,7 +134,11 @@ def _way_out(backend: Any) -> None:
 
 
 def tags_of(resource_id: str) -> dict[str, str]:
-    """The tags of an EC2 resource."""
+    """The tags of an EC2 resource, by its id, or of an Auto Scaling group, by the end of its ARN."""
+    if resource_id.startswith(GROUP):
+        groups = autoscaling_backends[lab_settings.ACCOUNT_ID][lab_settings.REGION].autoscaling_groups
+        group = groups.get(resource_id.removeprefix(GROUP))
+        return {tag["Key"]: tag["Value"] for tag in group.tags} if group else {}
     return {tag["key"]: tag["value"] for tag in ec2().describe_tags({"resource-id": [resource_id]})}
 
 

@@ -26,7 +26,7 @@ class Permissions:
     """The policies in force, by access key id.
 
     Args:
-        tags_of: The tags of an EC2 resource, by its id.
+        tags_of: The tags of a resource, by its id (`lab.access.wanted`).
     """
 
     def __init__(self, tags_of: Callable[[str], Mapping[str, str]]) -> None:
@@ -79,9 +79,13 @@ def _holds(operator: str, seen: Sequence[str], values: Sequence[str]) -> bool:
     Raises:
         ValueError: The lab does not know the operator.
     """
-    match operator:
+    if operator.endswith("IfExists") and not seen:
+        return True
+    match operator.removesuffix("IfExists"):
         case "StringEquals":
             return any(one in values for one in seen)
+        case "StringLike" | "ArnLike":
+            return any(fnmatchcase(one, value) for one in seen for value in values)
         case "ForAllValues:StringEquals":
             return all(one in values for one in seen)
         case "ForAllValues:StringNotEquals":

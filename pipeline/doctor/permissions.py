@@ -3,7 +3,8 @@
 EC2's calls take the parameter ``DryRun``, and answer ``DryRunOperation`` for "would have succeeded" and
 ``UnauthorizedOperation`` for "not allowed" (EC2 API reference, "Common query parameters"). Calls that act on a machine
 or an image that exists cannot be tried that way: the policies allow them by tags, and a refusal about a made-up id
-proves nothing. SSM has no dry run; it checks the permission before it looks for the parameter.
+proves nothing. SSM has no dry run; it checks the permission before it looks for the parameter. Auto Scaling has none,
+either: of it only reads are tried.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from pipeline.aws.causes import DENIED
 from pipeline.doctor import image
 from pipeline.doctor.findings import Subject
 from pipeline.errors import PipelineError
-from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_MANAGED_BY
+from pipeline.model import POINTER_ROOT, TAG_CHANNEL, TAG_MANAGED_BY, group_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.doctor.account import Account
     from pipeline.doctor.findings import Finding
@@ -33,19 +34,34 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parents[2] / "iam"
 NAME = "golden-image-doctor"
 SHOWN = 8
-_ALLOWED = ("DryRunOperation", "ParameterNotFound")
+_ALLOWED = ("DryRunOperation", "ParameterNotFound", "TargetGroupNotFound")
+_NO_GROUP = "ValidationError"
+"""What Auto Scaling answers to who may read of groups, and names one that is not there."""
 _BY_TAG = ("DescribeInstanceAttribute",)
 """A read that the policies allow by the machine's tag."""
+CLIENTS = {"elasticloadbalancing": "elbv2"}
+"""Where boto3's name of a service is not the one that IAM knows."""
+OF_GROUPS = "Group"
+"""Beginning of the Sid of what a policy allows for stages with a group of machines, or a soak, alone."""
 
 
-def needed_actions(policy: Policy) -> dict[str, str]:
+def needed_actions(policies: Sequence[Policy], *, group: bool) -> dict[str, str]:
     """IAM action to the reason why it is needed, by name.
+
+    Args:
+        policies: The policies of the work.
+        group: Whether the work asks AWS of groups: if not, what only that needs is left out.
 
     Raises:
         OSError: A file of iam/ cannot be read.
         KeyError: An action has no reason.
     """
-    statements = json.loads((FOLDER / f"{policy}.json").read_text(encoding="utf-8"))["Statement"]
+    statements = [
+        statement
+        for policy in policies
+        for statement in json.loads((FOLDER / f"{policy}.json").read_text(encoding="utf-8"))["Statement"]
+        if group or not statement["Sid"].startswith(OF_GROUPS)
+    ]
     reasons: dict[str, str] = YAML(typ="safe").load(FOLDER / "actions.yaml")
     listed = [statement["Action"] for statement in statements]
     names = {name for value in listed for name in ([value] if isinstance(value, str) else value)}
@@ -54,17 +70,20 @@ def needed_actions(policy: Policy) -> dict[str, str]:
 
 def check(account: Account, stack: Stack) -> Iterator[Finding]:
     """Every action that the work with a stack needs."""
-    needed, given = needed_actions(stack.policy), calls(stack)
+    needed, given = needed_actions(stack.policies, group=stack.asks_of_groups), calls(stack)
     if stack.policy == "bake":
         # Without an image a launch cannot be tried; its own check reports that.
         with contextlib.suppress(PipelineError):
             given["ec2:RunInstances"] = launch(account, stack)
     answers = {action: attempt(account, action, given.get(action)) for action in needed}
-    yield judge(Subject("permissions", stack.about), needed, answers, stack.policy)
+    yield judge(Subject("permissions", stack.about), needed, answers, stack.policies)
 
 
 def judge(
-    subject: Subject, needed: Mapping[str, str], answers: Mapping[str, bool | None], policy: Policy
+    subject: Subject,
+    needed: Mapping[str, str],
+    answers: Mapping[str, bool | None],
+    policies: Sequence[Policy],
 ) -> Finding:
     """Sum the answers up.
 
@@ -72,8 +91,9 @@ def judge(
         subject: The check.
         needed: Action to why it is needed.
         answers: Action to whether it is allowed; None if that could not be verified.
-        policy: The policy of iam/ that allows them.
+        policies: The policies of iam/ that allow them.
     """
+    files = " and ".join(f"iam/{policy}.json" for policy in policies)
     denied = [action for action in needed if answers[action] is False]
     unverified = [action for action in needed if answers[action] is None]
     if denied:
@@ -82,12 +102,12 @@ def judge(
         return subject.fail(
             "\n".join([f"{len(denied)} of {len(needed)} actions are denied:", *lines, *more]),
             cause="the identity's policies, a permissions boundary or the organization do not allow them",
-            cure=f"attach iam/{policy}.json to the identity that `credentials` shows; iam/README.md explains it",
+            cure=f"attach {files} to the identity that `credentials` shows; iam/README.md explains it",
         )
     if not unverified:
-        return subject.ok(f"all {len(needed)} actions of iam/{policy}.json are allowed")
+        return subject.ok(f"all {len(needed)} actions of {files} are allowed")
     return subject.ok(
-        f"no action of iam/{policy}.json is denied; {len(unverified)} of {len(needed)} actions could not be verified "
+        f"no action of {files} is denied; {len(unverified)} of {len(needed)} actions could not be verified "
         f"(they need a real call): {', '.join(unverified)}"
     )
 
@@ -119,6 +139,7 @@ def calls(stack: Stack) -> dict[str, dict[str, Any]]:
     # The name of a builder's key pair begins like that, and a policy may know it by that.
     key, pointer = f"packer_{NAME}", f"{POINTER_ROOT}/{NAME}/{stack.settings.channel}"
     return {
+        **_of_groups(stack),
         "ec2:CreateKeyPair": {"KeyName": key, **_tagged("key-pair", packers)},
         "ec2:ImportKeyPair": {"KeyName": key, "PublicKeyMaterial": b"ssh-ed25519 AAAA"},
         "ec2:DeleteKeyPair": {"KeyName": key},
@@ -145,6 +166,19 @@ def calls(stack: Stack) -> dict[str, dict[str, Any]]:
     }
 
 
+def _of_groups(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The same of reads that ask for the name of a group, or of a target group; of one that may not be there yet."""
+    group = {"AutoScalingGroupName": group_name(stack.settings.role, stack.settings.channel)}
+    keys = stack.settings.fleet.group
+    return {
+        "autoscaling:DescribeInstanceRefreshes": group,
+        "autoscaling:DescribeLoadBalancerTargetGroups": group,
+        "elasticloadbalancing:DescribeTargetHealth": {
+            "TargetGroupArn": next(iter(keys.target_group_arns if keys else ()), NAME)
+        },
+    }
+
+
 def _tagged(kind: str, tags: Mapping[str, str]) -> dict[str, Any]:
     written = [{"Key": key, "Value": value} for key, value in tags.items()]
     return {"TagSpecifications": [{"ResourceType": kind, "Tags": written}]}
@@ -167,10 +201,12 @@ def attempt(account: Account, action: str, given: Mapping[str, Any] | None) -> b
     dry = {"DryRun": True} if service == "ec2" else {}
     with account.asking(f"try {action}"):
         try:
-            getattr(account.client(service), xform_name(operation))(**dry, **(given or {}))
+            client = account.client(CLIENTS.get(service, service))
+            getattr(client, xform_name(operation))(**dry, **(given or {}))
         except boto.ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in DENIED:
                 return False
-            return True if code in _ALLOWED else None
+            known = code in _ALLOWED or (service == "autoscaling" and code == _NO_GROUP)
+            return True if known else None
     return True

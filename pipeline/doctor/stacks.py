@@ -22,7 +22,7 @@ _MARK = "{stack}"
 Purpose = Literal["update", "preview", "operate"]
 """The work: `pulumi up`; `pulumi preview` and the note; `revoke`, `restore`, `adopt` and `retire`."""
 
-Policy = Literal["bake", "promote", "preview", "operate"]
+Policy = Literal["bake", "promote", "preview", "operate", "group"]
 """A file of iam/, without its ending."""
 
 
@@ -54,6 +54,21 @@ class Stack:
         if self.purpose == "update":
             return "bake" if self.settings.bakes else "promote"
         return self.purpose
+
+    @property
+    def has_group(self) -> bool:
+        """Whether it has a group of machines."""
+        return self.settings.fleet.group is not None
+
+    @property
+    def asks_of_groups(self) -> bool:
+        """Whether the work asks AWS of groups: of its own, or whether that of the stage before runs an image."""
+        return self.has_group or self.settings.soak is not None
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """All policies that the work needs: one beside `policy` for a group of machines."""
+        return (self.policy, "group") if self.has_group and self.purpose == "update" else (self.policy,)
 
     def where(self, key: str) -> str:
         """Where to change a key."""

@@ -6,53 +6,44 @@ its conditions want them (lab/access.py says how far).
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from lab import access, surroundings
 from lab.permissions import ALWAYS_ALLOWED
-from lab.workbench import Run, Workbench
-from tests.e2e.registry import Registry, registry, remove
-from tests.policies import POLICIES, actions, document, not_in_the_lab
+from lab.settings import SUBNET_ID
+from lab.workbench import Workbench
+from tests.e2e.cast import (
+    BAKER,
+    BORNE,
+    PROMOTER,
+    REVIEWER,
+    ROLLER,
+    Cast,
+    doctor_of,
+    examined,
+    looked_at,
+    made_every_check,
+    own_images,
+    refused,
+    succeeded,
+)
+from tests.e2e.crew import crew
+from tests.e2e.registry import registry, remove
+from tests.policies import actions, document, not_in_the_lab
 
 DEV = "lab/stacks/Pulumi.dev.yaml"
+HOUR = 3600
 FAILING_CHECK = 'def test_never(host):\n    assert host.file("/nowhere").exists\n'
-REVIEWER, BAKER, PROMOTER = "a-reviewer", "a-baker", "a-promoter"
-"""Who tries what the policy of a preview, a bake, a promotion does not allow; so that it does not count as needed."""
-
-
-@dataclass
-class Cast:
-    """People and pipelines, each under the policy of the same name."""
-
-    bench: Workbench
-    images: Registry
-
-    def act(self, who: str, *argv: str) -> Run:
-        return self.bench.run(*argv, env={"AWS_ACCESS_KEY_ID": who})
-
-    def pulumi(self, who: str, command: str, stack: str, *options: str) -> Run:
-        return self.act(who, *self.bench.pulumi_argv(command, stack, *options))
-
-    def up(self, who: str, stack: str) -> Run:
-        return self.pulumi(who, "up", stack, "--yes", "--skip-preview")
-
-    def destroy(self, who: str, stack: str) -> Run:
-        return self.pulumi(who, "destroy", stack, "--yes", "--skip-preview")
-
-    def cli(self, who: str, *words: str) -> Run:
-        return self.act(who, "python", "-m", "pipeline", *words)
 
 
 @pytest.fixture(scope="module")
 def cast(bench: Workbench) -> Iterator[Cast]:
-    documents = {policy: [document(policy)] for policy in POLICIES}
-    tries = {REVIEWER: "preview", BAKER: "bake", PROMOTER: "promote"} | {
-        doctor_of(policy): policy for policy in POLICIES
-    }
-    bench.set_permissions({**documents, **{who: documents[policy] for who, policy in tries.items()}})
+    tries = {REVIEWER: "preview", BAKER: "bake", PROMOTER: ROLLER} | {doctor_of(who): who for who in BORNE}
+    borne = {**BORNE, **{who: BORNE[other] for who, other in tries.items()}}
+    bench.set_permissions({who: [document(one) for one in policies] for who, policies in borne.items()})
     bench.forget_calls()
     before = own_images(bench)
     with registry(bench) as images:
@@ -60,29 +51,6 @@ def cast(bench: Workbench) -> Iterator[Cast]:
     bench.set_permissions({})
     for image in own_images(bench) - before:
         remove(bench.client("ec2"), image)
-
-
-def doctor_of(policy: str) -> str:
-    """Who runs the doctor under a policy: its dry runs try all of it, and must not count as needed."""
-    return f"a-doctor-of-{policy}"
-
-
-def own_images(bench: Workbench) -> set[str]:
-    return {image["ImageId"] for image in bench.client("ec2").describe_images(Owners=["self"])["Images"]}
-
-
-def succeeded(run: Run) -> None:
-    assert run.status == 0
-    assert "not authorized" not in run.output
-
-
-def refused(run: Run, action: str) -> None:
-    """One error that names the action; the engine says beside it that the update failed."""
-    assert run.status != 0
-    assert f"is not authorized to perform: {action}" in run.output
-    assert "Traceback" not in run.output
-    errors = run.output[run.output.index("Diagnostics:") :]
-    assert errors.count("is not authorized to perform: ") == 1
 
 
 def test_baking_needs_no_more_than_its_policy(cast: Cast) -> None:
@@ -108,6 +76,8 @@ def test_baking_needs_no_more_than_its_policy(cast: Cast) -> None:
 
 def test_promoting_and_rolling_back_need_no_more_than_their_policy(cast: Cast) -> None:
     bench = cast.bench
+    bench.edit(bench.stack_file("prod"), "^  golden-image:from: .*", r"\g<0>\n  golden-image:soak: 1h")
+    surroundings.advance(bench.settings, HOUR)
     succeeded(cast.up("promote", "prod"))
     first = bench.outputs("prod")["imageId"]
     second = cast.images.validated("web", 1)[0]
@@ -117,6 +87,90 @@ def test_promoting_and_rolling_back_need_no_more_than_their_policy(cast: Cast) -
     config = str(bench.stack_file("prod"))
     succeeded(cast.cli("preview", "rollback", "prod", "--config-file", config))
     assert first in bench.stack_file("prod").read_text()
+
+
+def test_a_group_needs_no_more_than_its_policy_beside_that_of_promotions(cast: Cast) -> None:
+    bench = cast.bench
+    with crew(bench, cast.images, ROLLER, 4) as one:
+        first, second, third, bad = one.images
+        succeeded(one.up(first))
+        assert one.tags(first)["Deployed-prod"].endswith(" creation")
+        succeeded(one.up(second))
+        # A person looks at a roll-out, and asks AWS to roll it back.
+        one.begin_another_refresh()
+        bench.await_reads()
+        file = ("--config-file", str(bench.stack_file("crew")))
+        succeeded(cast.cli("preview", "rollout", "crew", *file))
+        succeeded(cast.cli("operate", "rollout", "crew", "--return", *file))
+        one.await_no_refresh()
+        # Other sizes and another target group, in place; and what an update that was killed has left is undone: AWS is
+        # asked to roll it back, and when it cannot, to cancel it.
+        one.sizes, one.uses = (1, 3), 1
+        one.begin_another_refresh()
+        bench.set_faults({
+            "action": "RollbackInstanceRefresh", "kind": "error", "key": ROLLER, "code": "IrreversibleInstanceRefresh",
+        })  # fmt: skip
+        succeeded(one.up(third))
+        assert bench.struck() == ["RollbackInstanceRefresh"]
+        assert "Deployed-prod" in one.tags(third)
+        failed = one.fail(bad)
+        assert failed.status != 0
+        assert "not authorized" not in failed.output
+        assert one.tags(bad)["Rejected"].startswith("prod ")
+        assert bench.holders("crew", "prod") == [third]
+        succeeded(cast.cli("operate", "restore", bad))
+        assert "Rejected" not in one.tags(bad)
+        for who, purpose in ((ROLLER, "update"), ("preview", "preview"), ("operate", "operate")):
+            made_every_check(cast, doctor_of(who), "crew", "--for", purpose)
+        succeeded(one.up(third))
+        succeeded(cast.pulumi("preview", "preview", "crew", "--refresh"))
+        succeeded(one.run("destroy"))
+
+
+def test_who_promotes_to_prod_cannot_touch_the_group_of_another_stage(cast: Cast) -> None:
+    bench, name = cast.bench, "web-pre-prod"
+    ec2, owner, promoter = (
+        bench.client("ec2"),
+        bench.client("autoscaling"),
+        bench.client("autoscaling", PROMOTER),
+    )
+    template = ec2.create_launch_template(
+        LaunchTemplateName=name,
+        LaunchTemplateData={"ImageId": cast.images.validated("other", 1)[0], "InstanceType": "t3.micro"},
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    named = {"LaunchTemplateId": template, "Version": "1"}
+    group: dict[str, Any] = {"AutoScalingGroupName": name}
+    tag = {
+        "ResourceId": name,
+        "ResourceType": "auto-scaling-group",
+        "PropagateAtLaunch": False,
+        "Key": "ImageChannel",
+    }
+    owner.create_auto_scaling_group(
+        **group, MinSize=0, MaxSize=1, LaunchTemplate=named, VPCZoneIdentifier=SUBNET_ID,
+        Tags=[{**tag, "Value": "pre-prod"}],
+    )  # fmt: skip
+    desired = {"LaunchTemplate": named}
+    attempts: dict[str, Callable[[], Any]] = {
+        "StartInstanceRefresh": lambda: promoter.start_instance_refresh(
+            **group, DesiredConfiguration=desired
+        ),
+        "RollbackInstanceRefresh": lambda: promoter.rollback_instance_refresh(**group),
+        "CancelInstanceRefresh": lambda: promoter.cancel_instance_refresh(**group),
+        "UpdateAutoScalingGroup": lambda: promoter.update_auto_scaling_group(**group, MaxSize=9),
+        "DeleteAutoScalingGroup": lambda: promoter.delete_auto_scaling_group(**group, ForceDelete=True),
+        "AttachLoadBalancerTargetGroups": lambda: promoter.attach_load_balancer_target_groups(
+            **group, TargetGroupARNs=["arn"]
+        ),
+        "CreateOrUpdateTags": lambda: promoter.create_or_update_tags(Tags=[{**tag, "Value": "prod"}]),
+    }
+    for action, attempt in attempts.items():
+        with pytest.raises(ClientError, match=f"not authorized to perform: autoscaling:{action} on resource"):
+            attempt()
+    (found,) = owner.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    assert (found["MaxSize"], [one["Value"] for one in found["Tags"]]) == (1, ["pre-prod"])
+    owner.delete_auto_scaling_group(**group, ForceDelete=True)
+    ec2.delete_launch_template(LaunchTemplateId=template)
 
 
 def test_a_preview_and_its_note_only_read(cast: Cast) -> None:
@@ -171,11 +225,7 @@ def test_who_bakes_cannot_end_others_machines_nor_forge_or_remove_what_counts(ca
 def test_the_doctor_makes_every_check_under_the_policy_of_the_work(
     cast: Cast, policy: str, purpose: str, stacks: list[str]
 ) -> None:
-    run = examined(cast, doctor_of(policy), *stacks, "--for", purpose)
-    report = json.loads(run.output)
-    assert run.status == 0
-    assert report["ready"]
-    assert "not checked" not in {one["seen"] for one in report["findings"]}
+    report = made_every_check(cast, doctor_of(policy), *stacks, "--for", purpose)
     found = [one for one in report["findings"] if one["check"] == "permissions"]
     assert [one["status"] for one in found] == ["ok"] * len(stacks)
     if policy == "bake":
@@ -193,16 +243,6 @@ def test_the_doctor_finds_the_policy_of_a_promotion_unfit_to_bake(cast: Cast) ->
     assert "ec2:CreateKeyPair: Packer: a key for its builder" in finding["seen"]
     assert "ec2:RunInstances" in finding["seen"]
     assert "iam/bake.json" in finding["cure"]
-
-
-def examined(cast: Cast, who: str, *words: str) -> Run:
-    return cast.cli(who, "doctor", *words, "--json", "--config-file", "lab/stacks/Pulumi.{stack}.yaml")
-
-
-def looked_at(calls: list[dict[str, Any]], policy: str) -> set[str]:
-    """What the doctor itself reads of EC2: no dry run, and so not what it only asks about."""
-    mine = [call for call in calls if call["key"] == doctor_of(policy)]
-    return {f"ec2:{call['action']}" for call in mine if call["service"] == "ec2" and not call["dry"]}
 
 
 def test_a_validation_that_fails_needs_no_more_than_the_policy(cast: Cast) -> None:
@@ -235,15 +275,17 @@ def test_removing_a_stack_needs_no_more_than_its_policy(cast: Cast) -> None:
 def test_no_needed_action_is_missing_and_none_is_unused(cast: Cast) -> None:
     calls = cast.bench.calls()
     missing, unused, seen = [], [], []
-    for policy in POLICIES:
-        recorded = {f"{call['service']}:{call['action']}" for call in calls if call["key"] == policy}
+    for who, policies in BORNE.items():
+        recorded = {access.named(call["service"], call["action"]) for call in calls if call["key"] == who}
         recorded -= ALWAYS_ALLOWED
-        assert recorded, f"nobody acted under {policy}"
-        recorded |= looked_at(calls, policy)
-        elsewhere = set(not_in_the_lab()[policy])
-        missing += sorted(f"{policy}: {action}" for action in recorded - actions(policy))
-        unused += sorted(f"{policy}: {action}" for action in actions(policy) - recorded - elsewhere)
-        seen += sorted(f"{policy}: {action}" for action in recorded & elsewhere)
+        assert recorded, f"nobody acted as {who}"
+        recorded |= looked_at(calls, who)
+        # What a policy beside another one is for is what it adds.
+        beside: set[str] = set().union(*map(actions, policies[:-1]))
+        allowed, elsewhere = actions(policies[-1]), set(not_in_the_lab()[policies[-1]])
+        missing += sorted(f"{who}: {action}" for action in recorded - allowed - beside)
+        unused += sorted(f"{who}: {action}" for action in allowed - recorded - elsewhere)
+        seen += sorted(f"{who}: {action}" for action in recorded & elsewhere)
     print(f"needed and not allowed: {missing}")  # the two lists are what this file is for
     print(f"allowed and never used: {unused}")
     assert missing == []

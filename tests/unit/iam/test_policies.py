@@ -10,7 +10,7 @@ from tests.policies import FOLDER, POLICIES, actions, document, listed, not_in_t
 LIMIT = 6144
 """Characters of a managed policy without white space (IAM User Guide, IAM and AWS STS quotas)."""
 
-ALL = ("bake", "promote", "preview", "operate")
+ALL = ("bake", "promote", "group", "preview", "operate")
 
 
 def test_these_are_all_the_policies() -> None:
@@ -49,7 +49,16 @@ def test_a_preview_only_reads() -> None:
 
 def test_a_stage_moves_only_its_own_channel() -> None:
     assert '"prod"' not in json.dumps(document("bake"))
-    assert "candidate" not in json.dumps(document("promote"))
+    assert "candidate" not in json.dumps([document("promote"), document("group")])
+
+
+def test_beside_the_policy_of_its_stage_a_group_fits_into_a_role() -> None:
+    """What one allows and denies is not spread over both: each statement stands in one of them."""
+    for beside in ("bake", "promote"):
+        names = [
+            statement["Sid"] for policy in (beside, "group") for statement in document(policy)["Statement"]
+        ]
+        assert len(set(names) - {"LookAround"}) == len(names) - 2
 
 
 def test_a_list_of_tag_keys_is_never_empty() -> None:

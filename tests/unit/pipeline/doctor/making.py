@@ -28,6 +28,9 @@ DEV, PROD = stack("dev"), stack("prod")
 OWN_SOURCE = {"variables": {"source_image_name": "source-*", "source_image_owners": ["self"]}}
 """``bake`` of a stack whose source image is the one of `source_image`."""
 
+GROUP = {"group": {"minSize": 1, "maxSize": 2, "subnetIds": ["subnet-0123456789abcdef0"]}}
+"""``fleet`` of a stack with a group of machines."""
+
 
 def source_image(ec2: Any) -> None:
     """Register an image that a source filter finds."""

@@ -12,10 +12,10 @@ from pipeline.doctor.findings import Status, Subject
 from pipeline.doctor.permissions import attempt, calls, needed_actions
 from pipeline.doctor.stacks import Policy
 from pipeline.errors import PipelineError
-from tests.unit.pipeline.doctor.making import DEV, OWN_SOURCE, REGION, source_image, stack
+from tests.unit.pipeline.doctor.making import DEV, GROUP, OWN_SOURCE, REGION, source_image, stack
 
 SUBJECT = Subject("permissions", "stack dev")
-ALL = {action for policy in get_args(Policy) for action in needed_actions(policy)}
+ALL = set(needed_actions(get_args(Policy), group=True))
 
 
 @pytest.mark.usefixtures("aws")
@@ -24,7 +24,8 @@ def test_every_action_is_one_of_aws() -> None:
     for action in ALL | set(calls(DEV)):
         service, _, name = action.partition(":")
         if service not in operations:
-            names = Account(REGION).client(service).meta.service_model.operation_names
+            client = Account(REGION).client(permissions.CLIENTS.get(service, service))
+            names = client.meta.service_model.operation_names
             operations[service] = {xform_name(name) for name in names}
         assert xform_name(name) in operations[service], action
 
@@ -82,12 +83,38 @@ def test_the_answer_to_a_dry_run(code: str, *, allowed: bool | None) -> None:
 def test_what_is_denied_fails_with_the_reasons_and_what_cannot_be_verified_is_named() -> None:
     needed = {"a:One": "the first", "a:Two": "the second", "a:Three": "the third"}
     answers: dict[str, bool | None] = {"a:One": True, "a:Two": False, "a:Three": None}
-    denied = permissions.judge(SUBJECT, needed, answers, "bake")
+    denied = permissions.judge(SUBJECT, needed, answers, ["bake"])
     assert denied.status is Status.FAIL
     assert denied.seen == "1 of 3 actions are denied:\na:Two: the second"
     assert "iam/bake.json" in denied.cure
-    well = permissions.judge(SUBJECT, needed, {**answers, "a:Two": True}, "bake")
+    well = permissions.judge(SUBJECT, needed, {**answers, "a:Two": True}, ["bake", "group"])
     assert well.status is Status.OK
     assert "1 of 3 actions could not be verified (they need a real call): a:Three" in well.seen
-    well = permissions.judge(SUBJECT, needed, dict.fromkeys(needed, True), "bake")
-    assert well.seen == "all 3 actions of iam/bake.json are allowed"
+    well = permissions.judge(SUBJECT, needed, dict.fromkeys(needed, True), ["bake", "group"])
+    assert well.seen == "all 3 actions of iam/bake.json and iam/group.json are allowed"
+
+
+def test_what_only_groups_need_is_not_asked_of_a_stage_without_one() -> None:
+    for name, purpose in (("prod", "update"), ("prod", "preview"), ("dev", "operate")):
+        without, with_group = (stack(name, purpose), stack(name, purpose, fleet=GROUP))  # type: ignore[arg-type]
+        asked = [set(needed_actions(one.policies, group=one.asks_of_groups)) for one in (without, with_group)]
+        assert asked[0] < asked[1]
+        assert "autoscaling:DescribeInstanceRefreshes" in asked[1] - asked[0]
+
+
+def test_a_soak_asks_of_the_group_of_the_stage_before() -> None:
+    soaks, plain = stack("prod", soak="24h"), stack("prod")
+    asked = [set(needed_actions(one.policies, group=one.asks_of_groups)) for one in (soaks, plain)]
+    assert asked[0] - asked[1] == {"autoscaling:DescribeAutoScalingGroups"}
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize(
+    ("code", "allowed"), [("AccessDenied", False), ("ValidationError", True), ("ResourceContention", None)]
+)
+def test_a_group_that_is_not_there_yet_is_an_answer(code: str, *, allowed: bool | None) -> None:
+    account = Account(REGION)
+    action = "autoscaling:DescribeInstanceRefreshes"
+    with Stubber(account.client("autoscaling")) as stub:
+        stub.add_client_error("describe_instance_refreshes", code)
+        assert attempt(account, action, calls(stack(fleet=GROUP))[action]) is allowed

@@ -1,7 +1,7 @@
 """Under each policy of iam/ the doctor makes every check of the work that the policy is for."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from lab import access
 from lab.calls import Caller
 from lab.permissions import Permissions
 from pipeline.doctor import run
@@ -16,15 +17,20 @@ from pipeline.doctor.account import Account
 from pipeline.doctor.findings import Finding, Status
 from pipeline.doctor.stacks import Policy, Stack
 from tests.policies import actions, document
-from tests.unit.pipeline.doctor.making import OWN_SOURCE, REGION, source_image, stack
+from tests.unit.pipeline.doctor.making import GROUP, OWN_SOURCE, REGION, source_image, stack
 
-WORK: list[tuple[Policy, Stack]] = [
-    ("bake", stack("dev", bake=OWN_SOURCE)),
-    ("promote", stack("prod")),
-    ("preview", stack("dev", "preview", bake=OWN_SOURCE)),
-    ("preview", stack("prod", "preview")),
-    ("operate", stack("dev", "operate", bake=OWN_SOURCE)),
-    ("operate", stack("prod", "operate")),
+WORK: list[tuple[tuple[Policy, ...], Stack]] = [
+    (("bake",), stack("dev", bake=OWN_SOURCE)),
+    (("bake", "group"), stack("dev", bake=OWN_SOURCE, fleet=GROUP)),
+    (("promote",), stack("prod")),
+    (("promote",), stack("prod", soak="24h")),
+    (("promote", "group"), stack("prod", fleet=GROUP)),
+    (("preview",), stack("dev", "preview", bake=OWN_SOURCE)),
+    (("preview",), stack("prod", "preview")),
+    (("preview",), stack("prod", "preview", fleet=GROUP)),
+    (("operate",), stack("dev", "operate", bake=OWN_SOURCE)),
+    (("operate",), stack("prod", "operate")),
+    (("operate",), stack("prod", "operate", fleet=GROUP)),
 ]
 
 
@@ -37,12 +43,12 @@ class Refused:
 
 
 class Bearer(Account):
-    """An account that allows its caller what a policy does."""
+    """An account that allows its caller what some policies do."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policies: Sequence[Policy]) -> None:
         super().__init__(REGION)
         self.permissions = Permissions(lambda _: {})
-        self.permissions.set({"key": [document(policy)]})
+        self.permissions.set({"key": [document(policy) for policy in policies]})
         self.reads: set[str] = set()
 
     def client(self, service: str) -> Any:
@@ -53,8 +59,8 @@ class Bearer(Account):
     def _judge(self, *, model: Any, params: Any, **_: Any) -> tuple[Refused, dict[str, Any]] | None:
         body = params["body"]
         given = body if isinstance(body, dict) else json.loads(body or "{}")
-        service = model.service_model.service_name
-        action = f"{service}:{model.name}"
+        service = model.service_model.signing_name
+        action = access.named(service, model.name)
         if "DryRun" not in given:
             self.reads.add(action)
         refusal = self.permissions.refusal(Caller("key", service), model.name, given)
@@ -80,27 +86,31 @@ def region(aws: None, fake_packer: Callable[[str], Path]) -> None:
     ssm.put_parameter(Name="/golden-image/web/candidate", Value="ami-1", Type="String")
 
 
-def examined(policy: Policy, stack: Stack) -> tuple[Bearer, list[Finding]]:
-    account = Bearer(policy)
+def examined(policies: Sequence[Policy], stack: Stack) -> tuple[Bearer, list[Finding]]:
+    account = Bearer(policies)
     return account, run.of_an_account(account, [stack])
 
 
 @pytest.mark.usefixtures("region")
-@pytest.mark.parametrize(("policy", "stack"), WORK)
-def test_every_check_is_made_under_the_policy_of_the_work(policy: Policy, stack: Stack) -> None:
-    account, findings = examined(policy, stack)
+@pytest.mark.parametrize(("policies", "stack"), WORK)
+def test_every_check_is_made_under_the_policies_of_the_work(
+    policies: tuple[Policy, ...], stack: Stack
+) -> None:
+    account, findings = examined(policies, stack)
     assert [finding for finding in findings if finding.status is not Status.OK] == []
-    assert account.reads - {"sts:GetCallerIdentity"} <= actions(policy)
+    assert account.reads - {"sts:GetCallerIdentity"} <= {
+        action for policy in policies for action in actions(policy)
+    }
     checks = {finding.check for finding in findings}
     assert {"credentials", "permissions", "channel"} <= checks
     only_of_a_bake = {"source image", "template", "session", "subnet of the builder", "leftovers of bakes"}
-    assert only_of_a_bake <= checks if policy == "bake" else checks.isdisjoint(only_of_a_bake)
+    assert only_of_a_bake <= checks if "bake" in policies else checks.isdisjoint(only_of_a_bake)
 
 
 @pytest.mark.usefixtures("region")
 @pytest.mark.parametrize("policy", ["promote", "preview", "operate"])
 def test_a_policy_for_other_work_is_a_failure_and_nothing_is_left_unchecked(policy: Policy) -> None:
-    _, findings = examined(policy, WORK[0][1])
+    _, findings = examined([policy], WORK[0][1])
     assert "not checked" not in {finding.seen for finding in findings}
     (found,) = [finding for finding in findings if finding.check == "permissions"]
     assert found.status is Status.FAIL
@@ -110,8 +120,18 @@ def test_a_policy_for_other_work_is_a_failure_and_nothing_is_left_unchecked(poli
 
 @pytest.mark.usefixtures("region")
 def test_a_policy_for_another_channel_does_not_fit() -> None:
-    _, findings = examined("promote", stack("staging"))
+    _, findings = examined(["promote"], stack("staging"))
     (found,) = [finding for finding in findings if finding.check == "permissions"]
     assert found.status is Status.FAIL
     assert "ssm:LabelParameterVersion" in found.seen
     assert "ec2:CreateLaunchTemplate" in found.seen
+
+
+@pytest.mark.usefixtures("region")
+def test_the_policy_of_a_promotion_alone_does_not_fit_a_stage_with_a_group() -> None:
+    _, findings = examined(["promote"], stack("prod", fleet=GROUP))
+    assert "not checked" not in {finding.seen for finding in findings}
+    (found,) = [finding for finding in findings if finding.check == "permissions"]
+    assert found.status is Status.FAIL
+    assert "autoscaling:DescribeInstanceRefreshes: program" in found.seen
+    assert "attach iam/promote.json and iam/group.json" in found.cure
