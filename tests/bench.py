@@ -26,6 +26,7 @@ from lab.manners import PACES
 from lab.workbench import Machine, lab_of
 from pipeline.processes import hear
 from tests.bench_gate import gate
+from tests.bench_rollout import roll_out
 from tests.measuring import AT_AWS_PACE, ROUNDS, Comparison, Lab, must
 
 if TYPE_CHECKING:
@@ -222,8 +223,8 @@ def clones(bench: Lab) -> list[Comparison]:
 
 
 MEASUREMENTS: dict[str, tuple[Callable[[Lab], list[Comparison]], ...]] = {
-    "lab": (bake, clones, preview, rollback, gate),
-    "aws": (bake, clones),
+    "lab": (bake, clones, preview, rollback, gate, roll_out),
+    "aws": (bake, clones, roll_out),
 }
 """By pace. At AWS's the gate takes as long, and `preview` and `rollback` wait for no machine and no image."""
 
