@@ -3,20 +3,25 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lab import surroundings
 from lab.workbench import PROJECT, Run, Workbench
 from tests.e2e.forge import Forge
 
 TEXT = "docs/first-image.md"
 ROLE = "web"
+MACHINES = 2
 
 VALUES = {
     "subnet-0123456789abcdef0": "subnet-01ab01ab01ab01ab0",
     "s3://example-golden-image-state?region=eu-west-1": "{state}",
     "a long passphrase of your own": "a passphrase of this test",
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef": "{target group}",
 }
 """What the text says to what it is in the lab; each must occur."""
 
@@ -53,11 +58,12 @@ def sections(text: str) -> list[tuple[str, list[str]]]:
 class Reader:
     """Somebody who does what the text says."""
 
-    def __init__(self, bench: Workbench, folder: Path) -> None:
+    def __init__(self, bench: Workbench, folder: Path, target_group: str) -> None:
         self.bench = bench
         self.forge = Forge(bench, folder)
         self.images: list[str] = []
-        self.values = {**VALUES, "s3://example-golden-image-state?region=eu-west-1": self.state}
+        here = {"{state}": self.state, "{target group}": target_group}
+        self.values = {said: here.get(value, value) for said, value in VALUES.items()}
         bench.env |= IDENTITY
         # As it is after a clone: the set-up is the reader's.
         (bench.folder / ".venv").unlink()
@@ -103,10 +109,31 @@ class Reader:
         assert template["LaunchTemplateData"]["ImageId"] == image
         assert template["VersionNumber"] == outputs["launchTemplateVersion"]
 
+    def runs(self, image: str) -> None:
+        """The machines of prod's group run the image, and the load balancer sends requests to them."""
+        (group,) = self.bench.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        ids = [one["InstanceId"] for one in group["Instances"]]
+        found = self.bench.client("ec2").describe_instances(InstanceIds=ids)["Reservations"]
+        assert [one["ImageId"] for each in found for one in each["Instances"]] == [image] * MACHINES
+        (arn,) = group["TargetGroupARNs"]
+        assert surroundings.healths(self.bench.settings, arn) == ["healthy"] * MACHINES
+
 
 @pytest.fixture(scope="module")
-def reader(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    return Reader(bench, tmp_path_factory.mktemp("forge"))
+def reader(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    target_group = surroundings.target_group(bench.settings)
+    yield Reader(bench, tmp_path_factory.mktemp("forge"), target_group)
+    surroundings.remove_target_group(bench.settings, target_group)
+
+
+def tells_of_itself(runs: dict[str, Run], outputs: dict[str, Any]) -> None:
+    """The stack says what it holds, and is found by it."""
+    about = runs["python -m pipeline about prod --tag"].output
+    assert f"# Channel prod holds {outputs['imageName']}" in about
+    assert "${" not in about
+    assert "| previous image | `none` |" in about
+    listed = runs["pulumi stack ls --tag golden-image:channel=prod"].output
+    assert [line.split()[0].rstrip("*") for line in listed.splitlines()[1:] if line.strip()] == ["prod"]
 
 
 def test_the_walk(reader: Reader) -> None:
@@ -127,15 +154,14 @@ def test_the_walk(reader: Reader) -> None:
     runs = reader.follow(walk.pop("Into prod"))
     reader.holds("prod", "prod", first)
     assert bench.holders(ROLE, "prod") == [first]
-    about = runs["python -m pipeline about prod --tag"].output
     outputs = bench.outputs("prod")
-    assert f"# Channel prod holds {outputs['imageName']}" in about
-    assert "${" not in about
-    assert "| previous image | `none` |" in about
-    listed = runs["pulumi stack ls --tag golden-image:channel=prod"].output
-    assert [line.split()[0].rstrip("*") for line in listed.splitlines()[1:] if line.strip()] == ["prod"]
+    tells_of_itself(runs, outputs)
     preview = bench.run("pulumi", "preview", "--stack", "prod", "--expect-no-changes", "--non-interactive")
     assert preview.status == 0, "the outputs are known without a change"
+
+    reader.follow(walk.pop("A group of machines"))
+    reader.holds("prod", "prod", first)
+    reader.runs(first)
 
     runs = reader.follow(walk.pop("A change"))
     note = runs["python -m pipeline note dev prod"].output
@@ -145,11 +171,15 @@ def test_the_walk(reader: Reader) -> None:
     assert re.search(rf"^No bake: `{second}` .* has the same content and is used\.$", note, re.MULTILINE)
     assert f"### prod: nothing to do; channel prod holds `{first}`" in note
     reader.holds("prod", "prod", second)
+    reader.runs(second)
+    for said in (f"{MACHINES} of {MACHINES} machines, {MACHINES} of them healthy", second, "Successful"):
+        assert said in runs["python -m pipeline rollout prod"].output
     assert bench.outputs("prod")["previousImage"] == first
 
     runs = reader.follow(walk.pop("Roll back"))
     assert f"+  golden-image:image: {first}" in runs["git diff Pulumi.prod.yaml"].output
     reader.holds("prod", "prod", first)
+    reader.runs(first)
     assert bench.holders(ROLE, "prod") == [first]
     assert bench.outputs("prod")["previousImage"] == second
     assert bench.outputs("prod")["imageSince"] > outputs["imageSince"]
