@@ -21,7 +21,8 @@ WITHIN_SECONDS = 120
 """How long one of the lab's own calls may take: it returns when machines have come and gone."""
 
 
-UNWELL_SECONDS = 15.0
+LOOK_SECONDS = 1.0
+UNWELL_SECONDS = 20.0
 """How long a target has to be unhealthy until the alarm of `watched` fires. CloudWatch looks once a minute; this is
 longer than a machine of the lab takes to boot."""
 
@@ -91,7 +92,7 @@ def watched(lab: LabSettings, arn: str, name: str) -> Iterator[None]:
     def look() -> None:
         unwell_since: float | None = None
         state = "OK"
-        while not ended.wait(1):
+        while not ended.wait(LOOK_SECONDS):
             if "unhealthy" not in healths(lab, arn):
                 unwell_since = None
             elif unwell_since is None:
