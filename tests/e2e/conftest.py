@@ -29,6 +29,7 @@ SLOW_UNITS = (
     "imagescan_large",
     "values",
     "bake",
+    "bake_fails",
     "pytest_run",
     "pytest_run_hangs",
     "retire",
