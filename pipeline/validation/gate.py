@@ -32,8 +32,9 @@ from pipeline.validation.clones import Clone, say
 from pipeline.validation.results import FAILED, PASSED, CheckResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from pipeline import plans
     from pipeline.validation.clones import Clones
     from pipeline.validation.deadline import Deadline
     from pipeline.validation.ssh import SshSession
@@ -46,29 +47,13 @@ class Gate:
     """What an image has to pass.
 
     Attributes:
-        role: Which role's checks run.
-        image_id: The image.
-        public_key: What its machines' user may have in authorized_keys.
-        smoke_test: A team's own command, or None.
-        allowed_skips: Name of a check to the reason why it may skip.
-        health_port: Where GET /health has to answer, or None.
-        health_wait: How long an application may take until it is well, in seconds.
-        soak_seconds: How long machines that passed have to stay well.
-        reboot: Whether they have to pass once more after a reboot.
+        plan: The step's plan.
         access: The way in.
         clones: Who can look at the machines from outside.
         deadline: When to give up.
     """
 
-    role: str
-    image_id: str
-    public_key: str
-    smoke_test: str | None
-    allowed_skips: Mapping[str, str]
-    health_port: int | None
-    health_wait: float
-    soak_seconds: int
-    reboot: bool
+    plan: plans.Validate
     access: SshSession
     clones: Clones
     deadline: Deadline
@@ -89,20 +74,24 @@ class Gate:
             *(lambda clone=clone: self._first_look(clone) for clone in machines),
             lambda: self._identity(machines),
             lambda: accounts.check(
-                machines[0], access=self.access, allowed=self.allowed_skips, deadline=self.deadline
+                machines[0], access=self.access, allowed=self.plan.allowed_skips, deadline=self.deadline
             ),
             # The machines are of one image, so one file system is enough.
             lambda: imagescan.check(
-                machines[0], access=self.access, key=self.public_key, allowed=allowed, deadline=self.deadline
+                machines[0],
+                access=self.access,
+                key=self.access.public_key,
+                allowed=allowed,
+                deadline=self.deadline,
             ),
         ]
-        if self.smoke_test:
+        if self.plan.smoke_test:
             work.append(lambda: [self._smoke(machines)])
         with ThreadPoolExecutor(len(work)) as pool:
             done = [pool.submit(one) for one in work]
             wait(done)
         self._add(found, done)
-        idle = allowances.unused(self.allowed_skips, collected=self._collected, found=found)
+        idle = allowances.unused(self.plan.allowed_skips, collected=self._collected, found=found)
         found += redaction.results(idle)
 
     def later(self, machines: Sequence[Clone], found: list[CheckResult]) -> None:
@@ -111,24 +100,24 @@ class Gate:
         Raises:
             PipelineError: There is no time left for it, or a machine does not come back.
         """
-        if self.soak_seconds:
+        if self.plan.soak_seconds:
             self._soak(machines, found)
-        if self.reboot and all(result.outcome != FAILED for result in found):
+        if self.plan.reboot and all(result.outcome != FAILED for result in found):
             self._each(machines, self._second_boot, found)
 
     def _soak(self, machines: Sequence[Clone], found: list[CheckResult]) -> None:
-        if self.deadline.remaining() <= self.soak_seconds:
+        if self.deadline.remaining() <= self.plan.soak_seconds:
             raise PipelineError(
                 "there is no time left to see whether the machines stay well",
                 seen=f"{self.deadline.remaining():.0f} s are left",
-                allowed=f"more than the {self.soak_seconds} s of golden-image:validation.soakSeconds",
+                allowed=f"more than the {self.plan.soak_seconds} s of golden-image:validation.soakSeconds",
                 change="golden-image:validation.timeoutSeconds in the stack file",
             )
-        say(f"all machines: a second look in {self.soak_seconds} s")
+        say(f"all machines: a second look in {self.plan.soak_seconds} s")
         self._each(machines, self._soaked, found)
 
     def _first_look(self, clone: Clone) -> list[CheckResult]:
-        if self.soak_seconds or self.reboot:
+        if self.plan.soak_seconds or self.plan.reboot:
             units = uptime.look(clone, access=self.access)
             self._ran[clone.address] = uptime.daemons(units, uptime.running(units))
         return self._checks(clone)
@@ -136,7 +125,7 @@ class Gate:
     def _soaked(self, clone: Clone) -> list[CheckResult]:
         """What ran when the checks had passed has to run on for a while."""
         self._ran[clone.address] |= uptime.running(uptime.look(clone, access=self.access))
-        time.sleep(self.soak_seconds)
+        time.sleep(self.plan.soak_seconds)
         return _after(
             "soak",
             [
@@ -165,9 +154,9 @@ class Gate:
         return floor.check(
             clone,
             access=self.access,
-            health_port=self.health_port,
+            health_port=self.plan.health_port,
             deadline=self.deadline,
-            health_wait=self.health_wait,
+            health_wait=self.plan.health_wait_seconds,
             patient=patient,
         )
 
@@ -183,7 +172,7 @@ class Gate:
         wrong = [error for one in done if (error := one.exception())]
         fresh = [result for one in done if not one.exception() for result in one.result()]
         # One machine is what the stack asks for; the preview and the report say what that leaves open.
-        allowed = {identity.ONE_MACHINE: "golden-image:validation.clones is 1", **self.allowed_skips}
+        allowed = {identity.ONE_MACHINE: "golden-image:validation.clones is 1", **self.plan.allowed_skips}
         judged = completeness.without_skips(identity.without_registration(fresh), allowed)
         found += redaction.results(judged)
         if wrong:
@@ -192,10 +181,10 @@ class Gate:
     def _checks(self, clone: Clone) -> list[CheckResult]:
         """What a team may change (its checks) between what it may not (the floor)."""
         ground = self._floor(clone)
-        run = pytest_run.run([clone], access=self.access, role=self.role, deadline=self.deadline)
+        run = pytest_run.run([clone], access=self.access, role=self.plan.role, deadline=self.deadline)
         self._collected.update(run.roles)
-        tested = bool(self.smoke_test) or run.tests_role(self.role)
-        return [*ground, *run.results, floor.role_test(clone, self.role, tested=tested)]
+        tested = bool(self.plan.smoke_test) or run.tests_role(self.plan.role)
+        return [*ground, *run.results, floor.role_test(clone, self.plan.role, tested=tested)]
 
     def _identity(self, machines: Sequence[Clone]) -> list[CheckResult]:
         script = Path(identity.SCRIPT).read_bytes()
@@ -210,7 +199,9 @@ class Gate:
         builder = identity.parse(self._as_root(machines[0], command, "read the builder's identity"))
         return [
             *identity.compare(found, builder),
-            *sameness.files(machines, access=self.access, allowed=self.allowed_skips, deadline=self.deadline),
+            *sameness.files(
+                machines, access=self.access, allowed=self.plan.allowed_skips, deadline=self.deadline
+            ),
         ]
 
     def _as_root(self, clone: Clone, script: bytes, purpose: str) -> str:
@@ -233,19 +224,19 @@ class Gate:
 
     def _smoke(self, machines: Sequence[Clone]) -> CheckResult:
         """The team's own command, on this machine, with the clones' addresses."""
-        assert self.smoke_test is not None  # asked only then
+        assert self.plan.smoke_test is not None  # asked only then
         environment = {
             **os.environ,
             "GOLDEN_IMAGE_ADDRESSES": " ".join(clone.address for clone in machines),
-            "GOLDEN_IMAGE_ROLE": self.role,
-            "GOLDEN_IMAGE_ID": self.image_id,
+            "GOLDEN_IMAGE_ROLE": self.plan.role,
+            "GOLDEN_IMAGE_ID": self.plan.image_id,
         }
         before = self.deadline.elapsed()
         with (
             # A file, for what the command leaves running would keep a pipe open.
             tempfile.TemporaryFile("w+", errors="replace") as output,
             subprocess.Popen(
-                ["sh", "-c", self.smoke_test], env=environment, stdin=subprocess.DEVNULL,
+                ["sh", "-c", self.plan.smoke_test], env=environment, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             ) as process,
         ):  # fmt: skip
@@ -265,7 +256,7 @@ class Gate:
             outcome=PASSED if passed else FAILED,
             seconds=round(self.deadline.elapsed() - before, 2),
             seen="" if passed else "\n".join([status, *printed]),
-            wanted="" if passed else f"exit status 0 of: {self.smoke_test}",
+            wanted="" if passed else f"exit status 0 of: {self.plan.smoke_test}",
         )
         say(f"all machines: {result.check} {pytest_run.MARKS[result.outcome]} ({result.seconds:.1f} s)")
         return result

@@ -56,20 +56,7 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
     ):
         ids.update({clone.address: clone.id for clone in machines})
         first_port = _wait(machines, clones, access, deadline)
-        gate = Gate(
-            role=plan.role,
-            image_id=plan.image_id,
-            public_key=access.public_key,
-            smoke_test=plan.smoke_test,
-            allowed_skips=plan.allowed_skips,
-            health_port=plan.health_port,
-            health_wait=plan.health_wait_seconds,
-            soak_seconds=plan.soak_seconds,
-            reboot=plan.reboot,
-            access=access,
-            clones=clones,
-            deadline=deadline,
-        )
+        gate = Gate(plan=plan, access=access, clones=clones, deadline=deadline)
         gate.results(machines, found)
         if all(result.outcome != results.FAILED for result in found):
             gate.later(machines, found)

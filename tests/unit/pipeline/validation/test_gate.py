@@ -9,11 +9,13 @@ from typing import Any, cast
 import psutil
 import pytest
 
+from pipeline import plans
 from pipeline.errors import PipelineError
 from pipeline.validation import floor, gate, uptime
 from pipeline.validation.clones import Clone
 from pipeline.validation.deadline import Deadline
 from pipeline.validation.results import FAILED, PASSED, CheckResult
+from tests.unit.pipeline.test_plans import GIVEN
 
 MACHINES = [Clone("i-1", "192.0.2.1"), Clone("i-2", "192.0.2.2")]
 
@@ -45,11 +47,12 @@ class OverOnceStarted(Deadline):
 
 
 def made(*, way: Any = None, deadline: Deadline | None = None, **changes: Any) -> gate.Gate:
-    values: dict[str, Any] = {"smoke_test": None, "soak_seconds": 0, "reboot": False, **changes}
+    plan = plans.Validate(
+        **{**GIVEN[plans.Validate], "allowed_skips": {}, "health_wait_seconds": 5, **changes}
+    )
     return gate.Gate(
-        role="web", image_id="ami-1", public_key="", allowed_skips={}, health_port=80, health_wait=5,
-        access=cast("Any", way), clones=cast("Any", None), deadline=deadline or Deadline(300), **values,
-    )  # fmt: skip
+        plan=plan, access=cast("Any", way), clones=cast("Any", None), deadline=deadline or Deadline(300)
+    )
 
 
 def smoke(command: str, deadline: Deadline | None = None) -> CheckResult:

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import pytest
 
+from pipeline import plans
 from pipeline.validation import sameness
 from pipeline.validation.clones import Clone
 from pipeline.validation.deadline import Deadline
 from pipeline.validation.gate import Gate
+from tests.unit.pipeline.test_plans import GIVEN
 
 MACHINES = [Clone(f"i-{number}", f"192.0.2.{number}") for number in range(1, 5)]
 PATIENCE = 20
@@ -30,10 +32,9 @@ class Meeting:
 def test_identities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sameness, "offered", lambda _clone: {})
     monkeypatch.setattr(sameness, "files", lambda *_machines, **_options: [])
+    plan = plans.Validate(**GIVEN[plans.Validate])
     gate = Gate(
-        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, health_port=80, health_wait=5,
-        soak_seconds=0, reboot=False, access=cast("Any", Meeting()), clones=cast("Any", None),
-        deadline=Deadline(PATIENCE),
-    )  # fmt: skip
+        plan=plan, access=cast("Any", Meeting()), clones=cast("Any", None), deadline=Deadline(PATIENCE)
+    )
     results = [result for result in gate._identity(MACHINES) if result.check == "identity::machine-id"]
     assert [result.address for result in results] == [clone.address for clone in MACHINES]

@@ -3,18 +3,19 @@
 import re
 import subprocess
 import time
-from dataclasses import replace
 from typing import Any, cast
 
 import psutil
 import pytest
 
+from pipeline import plans
 from pipeline.errors import PipelineError
 from pipeline.validation import floor, uptime
 from pipeline.validation.clones import Clone
 from pipeline.validation.deadline import Deadline
 from pipeline.validation.gate import Gate
 from pipeline.validation.results import FAILED, PASSED, CheckResult
+from tests.unit.pipeline.test_plans import GIVEN
 
 CLONE = Clone("i-1", "192.0.2.1")
 WELL = """NRestarts=0
@@ -201,11 +202,14 @@ def test_a_machine_that_is_away_already_has_not_rebooted() -> None:
         reboot(Way(boots=("", "b\n")))
 
 
-def gate(way: Way, *, soak: int = 1, reboot: bool = True, seconds: float = 10) -> Gate:
+def gate(
+    way: Way, *, soak: int = 1, reboot: bool = True, seconds: float = 10, smoke_test: str | None = None
+) -> Gate:
+    given = {**GIVEN[plans.Validate], "allowed_skips": {}, "soak_seconds": soak, "reboot": reboot}
     return Gate(
-        role="web", image_id="ami-1", public_key="", smoke_test=None, allowed_skips={}, health_port=80, health_wait=5,
-        soak_seconds=soak, reboot=reboot, access=cast("Any", way), clones=cast("Any", Seen()),
-        deadline=Deadline(seconds), _ran={CLONE.address: uptime.running(uptime.parse(WELL))},
+        plan=plans.Validate(**{**given, "smoke_test": smoke_test}), access=cast("Any", way),
+        clones=cast("Any", Seen()), deadline=Deadline(seconds),
+        _ran={CLONE.address: uptime.running(uptime.parse(WELL))},
     )  # fmt: skip
 
 
@@ -253,7 +257,7 @@ def test_a_look_that_has_no_time_left_is_not_left_out() -> None:
 
 
 def smoke(command: str, seconds: float) -> CheckResult:
-    return replace(gate(Way(), seconds=seconds), smoke_test=command)._smoke([CLONE])
+    return gate(Way(), seconds=seconds, smoke_test=command)._smoke([CLONE])
 
 
 def test_a_smoke_test_that_hangs_ends_with_all_that_it_has_started() -> None:
