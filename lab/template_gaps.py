@@ -27,9 +27,31 @@ def fill() -> None:
     LaunchTemplateBackend.lab_filled = True  # type: ignore[attr-defined]
     for name in ("get_launch_template", "modify_launch_template", "delete_launch_template"):
         setattr(LaunchTemplateBackend, name, _of_a_known_one(getattr(LaunchTemplateBackend, name)))
+    created = LaunchTemplateBackend.create_launch_template
+    LaunchTemplateBackend.create_launch_template = _without_its_own_tags(created)  # type: ignore[method-assign]
     described = LaunchTemplateBackend.describe_launch_templates
     LaunchTemplateBackend.describe_launch_templates = _of_known_ones(described)  # type: ignore[method-assign]
     LaunchTemplate.get_version = _known_version(LaunchTemplate.get_version)  # type: ignore[method-assign]
+
+
+def _without_its_own_tags(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Moto adds the tags of the template itself to what its first version launches.
+
+    CreateLaunchTemplate has them beside the data; in the data are tags of what is launched (EC2 API reference).
+    """
+
+    @wraps(create)
+    def without_its_own_tags(
+        self: LaunchTemplateBackend, name: str, description: str, template_data: dict[str, Any], tag_spec: Any
+    ) -> Any:
+        specifications = template_data.get("TagSpecifications", [])
+        kept = [one for one in specifications if one.get("ResourceType") != "launch-template"]
+        data = {key: value for key, value in template_data.items() if key != "TagSpecifications"}
+        if kept:
+            data["TagSpecifications"] = kept
+        return create(self, name, description, data, tag_spec)
+
+    return without_its_own_tags
 
 
 def _look_up(backend: LaunchTemplateBackend, template_id: str) -> None:

@@ -50,3 +50,19 @@ def test_a_version_that_is_not_there_is_refused(ec2: Any, version: str) -> None:
         "LaunchTemplateVersions"
     ]
     assert found["VersionNumber"] == 1
+
+
+def test_the_tags_of_a_template_are_not_among_those_of_what_it_launches(ec2: Any) -> None:
+    own = {"ResourceType": "launch-template", "Tags": [{"Key": "Role", "Value": "web"}]}
+    launched = {"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}
+    for number, data in enumerate([{}, {"TagSpecifications": [launched]}]):
+        made = ec2.create_launch_template(
+            LaunchTemplateName=f"tagged-{number}",
+            LaunchTemplateData={"InstanceType": "t3.micro", **data},
+            TagSpecifications=[own],
+        )["LaunchTemplate"]
+        assert made["Tags"] == own["Tags"]
+        found = ec2.describe_launch_template_versions(
+            LaunchTemplateId=made["LaunchTemplateId"], Versions=["1"]
+        )["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        assert found.get("TagSpecifications", []) == data.get("TagSpecifications", [])
