@@ -6,7 +6,7 @@ Imports neither pulumi nor botocore.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,3 +161,18 @@ class Activity:
     status: str
     text: str
     started: datetime
+
+
+def content(data: Any) -> Any:
+    """What a version of a launch template launches, to compare with another one's: no list of it has an order.
+
+    A provider that has tags in a map sends them, and EC2 gives them back, in another order each time.
+
+    Args:
+        data: In EC2's words (ResponseLaunchTemplateData).
+    """
+    if isinstance(data, dict):
+        return sorted((key, content(value)) for key, value in data.items())
+    if isinstance(data, list):
+        return sorted(map(content, data), key=repr)
+    return data

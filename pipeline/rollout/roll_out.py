@@ -18,7 +18,7 @@ from pipeline.promote.promotion import Promotion
 from pipeline.rollout import going_back, words
 from pipeline.rollout.decide import Next, decide
 from pipeline.rollout.watch import POLL_SECONDS, Watch
-from pipeline.scaling import RETURNED, SUCCESSFUL, Version
+from pipeline.scaling import RETURNED, SUCCESSFUL, Version, content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +120,7 @@ class RollOut:
         if any(member.version != group.version for member in group.staying):
             return False
         templates = self._account.templates
-        return templates.data(group.version) == templates.data(self._wanted)
+        return bool(content(templates.data(group.version)) == content(templates.data(self._wanted)))
 
     def _start(self, group: Group) -> None:
         if (

@@ -287,6 +287,25 @@ def test_a_version_with_the_same_content_replaces_nothing(world: World) -> None:
     assert done["deployed"].endswith(" creation")
 
 
+def test_tags_in_another_order_are_the_same_content(world: World) -> None:
+    tags = [{"Key": "Role", "Value": "web"}, {"Key": "Name", "Value": "web"}]
+    for order in (tags, tags[::-1], [*tags, {"Key": "Team", "Value": "a"}]):
+        kinds = [{"ResourceType": kind, "Tags": order} for kind in ("instance", "volume")]
+        world.aws.ec2.create_launch_template_version(
+            LaunchTemplateId=world.template,
+            LaunchTemplateData={"ImageId": world.old, "TagSpecifications": kinds},
+        )
+    scaling = world.scaling
+    scaling.are(3)
+    assert scaling.group is not None
+    scaling.group = replace(scaling.group, version=scaling.version(3))
+    world.go(image_id=world.old, version=4)
+    assert scaling.said == []
+    scaling.script = [lambda: scaling.are(5), lambda: scaling.end("Successful")]
+    world.go(image_id=world.old, version=5)
+    assert scaling.said == ["start 5"]
+
+
 def test_another_template_with_the_same_image_rejects_nothing_and_is_tried_again(world: World) -> None:
     scaling = world.scaling
     world.aws.ec2.create_launch_template_version(
