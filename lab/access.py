@@ -48,7 +48,10 @@ _MAKES = {
 _OF_NO_ACCOUNT = ("image", "snapshot")
 """Types whose ARN names no account."""
 
-_PARAMETER_KEYS = ("Name", "Path")
+_OF_ONE = frozenset({"DescribeInstanceAttribute"})
+"""Calls that describe and yet are about a resource."""
+
+_PARAMETER_KEYS = ("Name", "Path", "ResourceId")
 """Where the calls of SSM name the parameter."""
 
 GROUP = "autoScalingGroupName/"
@@ -91,7 +94,8 @@ def wanted(
     if caller.service == "ssm":
         parameter = next((arguments[key] for key in _PARAMETER_KEYS if key in arguments), None)
         return [Wanted(name, None if parameter is None else _arn("ssm", f"parameter{parameter}"))]
-    if caller.service not in _OF_RESOURCES or action.startswith("Describe"):
+    lists = action.startswith("Describe") and action not in _OF_ONE
+    if caller.service not in _OF_RESOURCES or lists:
         return [Wanted(name)]
     return list(_OF_RESOURCES[caller.service](action, arguments, tags_of)) or [Wanted(name)]
 
@@ -171,7 +175,12 @@ _OF_RESOURCES = {"ec2": _of_ec2, "autoscaling": _of_auto_scaling}
 
 
 def _borne(tags: Mapping[str, str]) -> dict[str, str]:
-    return {f"aws:ResourceTag/{key}": text for key, text in tags.items()}
+    """Under the key of all services, and under that of Auto Scaling's or EC2's own."""
+    return {
+        f"{service}:ResourceTag/{key}": text
+        for key, text in tags.items()
+        for service in ("aws", "autoscaling", "ec2")
+    }
 
 
 def _arn(service: str, rest: str) -> str:

@@ -61,12 +61,15 @@ class Permissions:
 
 
 def allows(statement: Mapping[str, Any], wanted: Wanted) -> bool:
-    """Whether a statement of a policy allows that."""
+    """Whether a statement of a policy allows that.
+
+    An action that is about no resource must be allowed for all: "you must use a wildcard" (IAM user guide, elements of
+    a policy, Resource).
+    """
     if wanted.action not in _listed(statement["Action"]):
         return False
-    if wanted.resource is None:
-        return True
-    return any(fnmatchcase(wanted.resource, one) for one in _listed(statement["Resource"])) and all(
+    resource = wanted.resource or "*"
+    return any(fnmatchcase(resource, one) for one in _listed(statement["Resource"])) and all(
         _holds(operator, _listed(wanted.context.get(key, [])), _listed(values))
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()

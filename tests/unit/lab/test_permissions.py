@@ -14,6 +14,19 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [
         {"Effect": "Allow", "Action": "ec2:DescribeImages", "Resource": "*"},
+        {"Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "arn:aws:ec2:*:*:instance/*"},
+        {
+            "Effect": "Allow",
+            "Action": "cloudwatch:DescribeAlarms",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/ManagedBy": "packer"}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "ec2:DescribeInstanceAttribute",
+            "Resource": "arn:aws:ec2:*:*:instance/*",
+            "Condition": {"StringEquals": {"ec2:ResourceTag/ManagedBy": "packer"}},
+        },
         {
             "Effect": "Allow",
             "Action": ["ssm:GetParameter", "ssm:PutParameter"],
@@ -94,6 +107,14 @@ def test_what_it_does_not_list_is_refused_in_ec2s_words(ec2: Any, restricted: An
     assert ec2.describe_tags()["Tags"] == [], "and not done"
 
 
+def test_an_action_about_no_resource_is_allowed_for_all_or_not_at_all(restricted: Any) -> None:
+    """Such an action has no ARN, and nothing that could bear a tag."""
+    with pytest.raises(ClientError, match="ec2:DescribeInstances"):
+        restricted("ec2").describe_instances()
+    with pytest.raises(ClientError, match="cloudwatch:DescribeAlarms"):
+        restricted("cloudwatch").describe_alarms()
+
+
 def test_a_parameter_is_named_by_the_policy(restricted: Any) -> None:
     ssm = restricted("ssm")
     ssm.put_parameter(Name="/golden-image/web/candidate", Value="ami-1", Type="String")
@@ -148,3 +169,13 @@ def test_only_some_keys_are_written_and_never_all_deleted(ec2: Any, restricted: 
         client.delete_tags(Resources=[mine])
     client.delete_tags(Resources=[mine], Tags=[{"Key": "Note"}])
     assert [tag["Key"] for tag in ec2.describe_tags()["Tags"]] == ["ManagedBy"]
+
+
+def test_an_attribute_is_one_machine_s(ec2: Any, restricted: Any) -> None:
+    made = [ec2.run_instances(ImageId=source(ec2), MinCount=1, MaxCount=1)["Instances"][0] for _ in range(2)]
+    mine, others = (one["InstanceId"] for one in made)
+    ec2.create_tags(Resources=[mine], Tags=[{"Key": "ManagedBy", "Value": "packer"}])
+    asked = {"Attribute": "disableApiTermination"}
+    assert restricted("ec2").describe_instance_attribute(InstanceId=mine, **asked)["InstanceId"] == mine
+    with pytest.raises(ClientError, match=f"ec2:DescribeInstanceAttribute on resource: .*/{others}"):
+        restricted("ec2").describe_instance_attribute(InstanceId=others, **asked)
