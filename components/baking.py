@@ -11,7 +11,7 @@ from components.validation_machines import ClonePlace, CloneShape
 from pipeline.baking import sizes
 from pipeline.baking import source as source_image
 from pipeline.baking.bakekey import ingredients
-from pipeline.baking.variables import split_variables, template_variables
+from pipeline.baking.variables import variables_of, where_of
 from pipeline.errors import PipelineError
 from pipeline.settings import former
 from pipeline.settings import role as roles
@@ -20,11 +20,9 @@ from pipeline.validation.suite import refuse_untested, suite_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pipeline.aws.account import Account
     from pipeline.settings.load import Settings
-    from pipeline.settings.role import Role
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def declare(stack: Settings, account: Account) -> Baked:
     content, access = variables_of(stack, role)
     _check_sizes(stack, account, access)
     newest = stack.bake.rebake_on_new_source
-    source = source_image.find(account, content, where=_where(stack)).id if newest else None
+    source = source_image.find(account, content, where=where_of(stack)).id if newest else None
     build = ImageBuild(
         "build",
         ingredients=ingredients(
@@ -104,28 +102,6 @@ def notices(stack: Settings) -> list[str]:
     ]
 
 
-def variables_of(
-    stack: Settings, role: Role, template: Path = TEMPLATE
-) -> tuple[dict[str, object], dict[str, object]]:
-    """Values for the template's variables: those that shape the image, and those that only reach for AWS.
-
-    A stack's own come before its role's.
-
-    Raises:
-        PipelineError: The template has no such variable.
-    """
-    known = template_variables(template)
-    split_variables(role.variables, known, where=f"variables in {role.file}")
-    given = {**role.variables, **stack.bake.variables}
-    content, access = split_variables(given, known, where=_where(stack))
-    # The template's own default is of the other architecture.
-    size = {"instance_type": sizes.BUILDER[stack.architecture]} if stack.architecture != "x86_64" else {}
-    return (
-        {"image_role": stack.role, "source_image_architecture": stack.architecture, **content},
-        {**size, **access},
-    )
-
-
 def _check_sizes(stack: Settings, account: Account, access: Mapping[str, object]) -> None:
     """Builder, validation machines and fleet can run the image."""
     wanted = {
@@ -135,10 +111,6 @@ def _check_sizes(stack: Settings, account: Account, access: Mapping[str, object]
     if access.get("instance_type"):
         wanted["golden-image:bake.variables.instance_type"] = str(access["instance_type"])
     sizes.check(account, wanted, architecture=stack.architecture, stack_file=stack.stack_file)
-
-
-def _where(stack: Settings) -> str:
-    return f"golden-image:bake.variables in {stack.stack_file}"
 
 
 def _place(stack: Settings, account: Account) -> ClonePlace:

@@ -9,13 +9,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.baking import sizes
 from pipeline.errors import PipelineError
 from pipeline.settings.kinds import nearest
+from pipeline.settings.role import TEMPLATE
 from pipeline.visible import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from pipeline.settings.load import Settings
+    from pipeline.settings.role import Role
 
 ACCESS_FILE = "access.pkr.hcl"
 """Declares how Packer reaches AWS and the builder; nothing of it goes into an image."""
@@ -87,6 +92,33 @@ def template_variables(folder: Path) -> TemplateVariables:
             if declared:
                 types[name] = declared[1]
     return TemplateVariables(content=frozenset(content), access=frozenset(access), types=types)
+
+
+def variables_of(
+    stack: Settings, role: Role, template: Path = TEMPLATE
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Values for the template's variables: those that shape the image, and those that only reach for AWS.
+
+    A stack's own come before its role's. Those that are left out have the template's default.
+
+    Raises:
+        PipelineError: The template has no such variable.
+    """
+    known = template_variables(template)
+    split_variables(role.variables, known, where=f"variables in {role.file}")
+    given = {**role.variables, **stack.bake.variables}
+    content, access = split_variables(given, known, where=where_of(stack))
+    # The template's own default is of the other architecture.
+    size = {"instance_type": sizes.BUILDER[stack.architecture]} if stack.architecture != "x86_64" else {}
+    return (
+        {"image_role": stack.role, "source_image_architecture": stack.architecture, **content},
+        {**size, **access},
+    )
+
+
+def where_of(stack: Settings) -> str:
+    """The key and the file that a stack's own values are in."""
+    return f"golden-image:bake.variables in {stack.stack_file}"
 
 
 def split_variables(

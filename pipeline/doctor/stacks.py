@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.baking.source import defaults
-from pipeline.baking.variables import split_variables, template_variables
+from pipeline.baking.variables import template_variables, variables_of
 from pipeline.errors import PipelineError
 from pipeline.settings import role as roles
 from pipeline.settings.role import TEMPLATE
@@ -81,13 +81,10 @@ class Stack:
         Raises:
             PipelineError: The template or the role is missing or cannot be read, or does not accept a value.
         """
-        settings = self.settings
-        known = template_variables(TEMPLATE)
-        role = roles.read(TEMPLATE, settings.role, settings.stack_file)
-        given = {**role.variables, **settings.bake.variables}
-        split_variables(given, known, where=self.where("bake.variables"))
-        fixed = {"image_role": role.name, "source_image_architecture": settings.architecture}
-        return {**defaults(TEMPLATE), **given, **fixed}
+        template_variables(TEMPLATE)  # a folder without a template is not one without the role
+        role = roles.read(TEMPLATE, self.settings.role, self.settings.stack_file)
+        content, access = variables_of(self.settings, role)
+        return {**defaults(TEMPLATE), **content, **access}
 
     def has_template(self) -> bool:
         """Whether `variables` can be read."""

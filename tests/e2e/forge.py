@@ -9,9 +9,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from components import baking
 from lab.workbench import PROJECT, Workbench
 from pipeline.baking.bakekey import ingredients
+from pipeline.baking.variables import variables_of
 from pipeline.settings import load
 from pipeline.settings import role as roles
 from tests.e2e.registry import baked_tags
@@ -64,7 +64,7 @@ class Forge:
         stack = load.read("dev", file)
         template = self.bench.folder / "packer"
         role = roles.read(template, stack.role, str(file))
-        content, _ = baking.variables_of(stack, role, template)
+        content, _ = variables_of(stack, role, template)
         return ingredients(template, role=role.name, content=content, serial=stack.bake.serial).key
 
     def _key(self, ec2: Any, name: str) -> Path:

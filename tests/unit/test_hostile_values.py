@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from pydantic.fields import FieldInfo
 
-from components.baking import variables_of
 from components.validation_machines import user_data
-from pipeline.baking.variables import template_variables
+from pipeline.baking.variables import template_variables, variables_of
 from pipeline.cli import options
 from pipeline.doctor import show
 from pipeline.doctor.findings import Report, Subject

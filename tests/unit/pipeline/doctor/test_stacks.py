@@ -8,6 +8,7 @@ from pipeline.doctor import run, stacks
 from pipeline.doctor.findings import Status
 from pipeline.doctor.stacks import Purpose
 from pipeline.settings import load
+from tests.unit.pipeline.doctor import making
 
 DEV = """config:
   aws:region: eu-west-1
@@ -80,3 +81,10 @@ def test_the_architecture_of_the_source_image_is_the_stacks(tmp_path: Path) -> N
     stack = stacks.Stack(load.read("dev", write(tmp_path, DEV)))
     assert stack.variables["source_image_owners"] == ["136693071363"]
     assert stack.variables["source_image_architecture"] == "arm64"
+
+
+@pytest.mark.parametrize(("architecture", "size"), [("x86_64", "t3.medium"), ("arm64", "t4g.medium")])
+def test_the_builder_is_the_one_that_a_bake_would_launch(architecture: str, size: str) -> None:
+    values = making.stack(architecture=architecture).variables
+    assert (values["source_image_architecture"], values["instance_type"]) == (architecture, size)
+    assert values["image_role"] == "web"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components import baking
+from pipeline.baking.variables import variables_of
 from pipeline.errors import PipelineError
 from pipeline.settings import load, provider
 from pipeline.settings.role import Role
@@ -42,7 +42,7 @@ def test_default_sizes_follow_the_architecture() -> None:
         found = parse(DEV | {"architecture": architecture})
         assert found.clone_type == f"{family}.micro"
         assert found.fleet_type == f"{family}.medium"
-        builder = baking.variables_of(found, WEB)[1].get("instance_type", "t3.medium")
+        builder = variables_of(found, WEB)[1].get("instance_type", "t3.medium")
         assert builder == f"{family}.medium"
 
 
