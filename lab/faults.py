@@ -62,7 +62,7 @@ class Fault:
         """
         fault = cls(**values)
         if fault.kind not in get_args(Kind):
-            raise ValueError(f"{fault.kind!r} is none of {', '.join(get_args(Kind))}")
+            raise ValueError(f"{fault.kind!r} is not one of {', '.join(get_args(Kind))}")
         return fault
 
     def strikes(self, action: str, key: str) -> bool:

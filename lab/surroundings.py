@@ -117,7 +117,7 @@ def advance(lab: LabSettings, seconds: float) -> None:
 
 
 def of_lab(lab: LabSettings, name: str, body: Any) -> None:
-    """One of the lab's own calls that change something, which are no part of AWS."""
+    """One of the lab's own calls that change something, which are not part of AWS."""
     httpx.put(f"{lab.endpoint}/lab-api/{name}", json=body, timeout=WITHIN_SECONDS).raise_for_status()
 
 

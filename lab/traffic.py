@@ -27,7 +27,7 @@ THREADS = 8
 """An answer that is late keeps no other request from being made."""
 
 ANSWER_SECONDS = 5.0
-"""After so long without an answer, there is none."""
+"""A client waits this long for an answer."""
 
 
 @dataclass
@@ -86,7 +86,7 @@ def traffic(
             ended.set()
             clock.join()
     for one in asked:
-        one.result()  # what went wrong in the client itself is no answer of a machine
+        one.result()  # what went wrong in the client itself is not an answer of a machine
 
 
 class _Client:

@@ -35,7 +35,7 @@ def first_times(record: Iterable[PointerVersion]) -> dict[str, datetime]:
 
 
 def held_times(images: Iterable[Image], role: str, channel: str) -> dict[str, datetime]:
-    """Image id to when a channel came to hold it first, as tags say. A value that is no time is left out."""
+    """Image id to when a channel came to hold it first, as tags say. A value that is not a time is left out."""
     found: dict[str, datetime] = {}
     for image in images:
         value = image.tags.get(held_tag(channel))

@@ -126,7 +126,7 @@ class Resource:
         raise NotImplementedError
 
     def delete(self, resource_id: str, state: Values, call: Call) -> None:
-        """Remove it; one that is gone already is no error."""
+        """Remove it; one that is gone already is not an error."""
         raise NotImplementedError
 
 

@@ -85,7 +85,7 @@ def throttled(code: str, status: int) -> bool:
 
 
 def out_of_order(code: str, status: int) -> bool:
-    """Whether the fault is AWS's own. A want of capacity is none, though EC2 answers it with status 500."""
+    """Whether the fault is AWS's own. A lack of capacity is not, though EC2 answers it with status 500."""
     return code in _OUT_OF_ORDER or (status >= 500 and not code.startswith("Insufficient"))
 
 

@@ -37,7 +37,7 @@ def scan_sources(folder: Path, role: str, allowed: Sequence[Allowed]) -> list[Fi
 
 
 def scan_config(folder: Path, allowed: Sequence[Allowed]) -> list[Finding]:
-    """Findings in the files of the project and of its stacks; what is encrypted in them is none.
+    """Findings in the files of the project and of its stacks; what is encrypted in them does not count.
 
     Raises:
         PipelineError: They could not be scanned.

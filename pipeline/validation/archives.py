@@ -67,7 +67,7 @@ class Joined(io.RawIOBase):
 
 
 def members(name: str, first: bytes, file: BinaryIO) -> Iterator[tuple[str, int, BinaryIO]] | None:
-    """Name, size and content of what an archive holds, or None for a file that is none."""
+    """Name, size and content of what an archive holds, or None for another file."""
     stream = io.BufferedReader(Joined(rest(file, first)))
     reader: Any = None
     if first[:3] == b"\x1f\x8b\x08":

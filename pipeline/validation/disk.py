@@ -41,7 +41,7 @@ RPM_FORMAT = (
     "[F %{FILEDIGESTS} %{FILENAMES}\\n]"
 )
 
-# What a machine makes for itself at boot; user data is no secret of the image.
+# What a machine makes for itself at boot; user data is not a secret of the image.
 MADE_AT_BOOT = re.compile(
     rb"/etc/ssh/ssh_host_[^/]+_key(\.pub)?$|/(var/)?tmp/systemd-private-|/tmp/\.[^/]*-unix(/|$)"
 )

@@ -28,7 +28,7 @@ FORMS = (
     ("an instance id", re.compile(r"i-[0-9a-f]{8,17}$")),
     ("a UUID", re.compile(r"[\w.-]*u?uid[\w.-]*\s*[=:]\s*[\"']?%s[\"']?$" % UUID, re.IGNORECASE)),
 )
-"""What a file holds that is nothing but an id."""
+"""The content of a file that holds only an id."""
 
 KEYED = re.compile(
     r"(?:machine|host|node|agent|device|server|minion|system|daemon|engine|sensor|collector|installation|install|instance)"

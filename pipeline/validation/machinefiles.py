@@ -34,7 +34,7 @@ class MachineFile:
         path: Without its first slash.
         size: In bytes.
         head: Its first bytes.
-        binary: Whether it is no text.
+        binary: Whether it is not text.
         inside: Whether it is a member of an archive, whose path comes before `!/`.
     """
 

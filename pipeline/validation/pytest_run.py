@@ -67,7 +67,7 @@ def run(
         "GOLDEN_IMAGE_ROLE": role,
         results.DESCRIPTOR_VARIABLE: str(write),
         "PYTHONDONTWRITEBYTECODE": "1",
-        # What happens to be installed here is no part of the checks; they name their plugins in packer/conftest.py.
+        # What happens to be installed here is not part of the checks; they name their plugins in packer/conftest.py.
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     done, status = Run(), None

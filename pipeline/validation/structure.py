@@ -1,4 +1,4 @@
-"""Secrets that are no text: recognised by a file's first bytes, by its name, by the place where it lies."""
+"""Secrets that are not text: recognised by a file's first bytes, by its name, by the place where it lies."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SETTINGS_FILES = (
     ),
     ("*/.docker/config.json", re.compile(rb'"(?:auth|identitytoken|registrytoken|password)"\s*:\s*"[^"]')),
 )
-"""Files of settings, and what makes them one of credentials; a variable's name or a helper's is none."""
+"""Files of settings, and what makes them one of credentials; the name of a variable or a helper does not count."""
 
 SKELETON = (
     ".bashrc", ".bash_logout", ".bash_profile", ".profile", ".cshrc", ".tcshrc", ".zshrc",

@@ -29,7 +29,7 @@ SHOW = (
 """One paragraph a unit. Quoted, for the machine's shell."""
 
 DAEMONS = frozenset({"forking", "dbus", "notify", "notify-reload"})
-"""Types of services that say when they are ready: they are no jobs, which end (systemd.service, Type=)."""
+"""Types of services that say when they are ready: they are not jobs, which end (systemd.service, Type=)."""
 
 ENDED = frozenset({"inactive", "deactivating"})
 
@@ -196,7 +196,7 @@ def _until_another_boot(
 
 
 def _boot_id(clone: Clone, access: SshSession) -> tuple[str, str]:
-    """Id of the present boot, or why there is none."""
+    """Id of the present boot, or why it is not known."""
     try:
         done = access.run(clone.address, BOOT_ID, timeout=COMMAND_SECONDS)
     except subprocess.TimeoutExpired:

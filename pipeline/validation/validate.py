@@ -99,7 +99,7 @@ def reported_on_failure(
 
 @contextlib.contextmanager
 def withdrawn_on_failure(account: Account, plan: plans.Validate) -> Generator[None]:
-    """Packer tags an image as a candidate; one that did not pass is none."""
+    """Packer tags an image as a candidate; one that did not pass is not a candidate."""
     try:
         yield
     except PipelineError:

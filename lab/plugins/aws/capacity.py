@@ -16,7 +16,7 @@ UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def seconds(duration: str) -> float | None:
-    """What a duration of Go such as ``10m``, ``1h30m`` or ``0`` says; None if it is none."""
+    """What a duration of Go such as ``10m``, ``1h30m`` or ``0`` means, in seconds, or None."""
     if duration == "0":
         return 0.0
     parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", duration)

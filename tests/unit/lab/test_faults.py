@@ -184,7 +184,7 @@ def test_rules_for_two_callers_hold_one_each_and_let_them_go_one_by_one(ec2: Any
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="'eror' is none of error, throttled"):
+    with pytest.raises(ValueError, match="'eror' is not one of error, throttled"):
         Fault.of({"action": "CreateTags", "kind": "eror"})
 
 
