@@ -33,6 +33,7 @@ SLOW_UNITS = (
     "pytest_run",
     "pytest_run_hangs",
     "retire",
+    "retire_account",
 )
 """The same of the unit tests, which come last."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.model import Image, returned_description
 from pipeline.promote import held, pointer
 from pipeline.rollout import roll_out, unfinished
-from tests.unit.pipeline.rollout.test_roll_out import WORD, World
+from tests.unit.pipeline.rollout.world import WORD, World
 
 if TYPE_CHECKING:
     import pytest

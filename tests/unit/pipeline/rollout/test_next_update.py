@@ -17,13 +17,13 @@ from pipeline.promote.standing import label
 from pipeline.rollout import roll_out
 from tests.unit.pipeline.promote.making import plan
 from tests.unit.pipeline.rollout.returning import back, failed, found, reject
-from tests.unit.pipeline.rollout.test_roll_out import WORD
+from tests.unit.pipeline.rollout.world import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.rollout.unfinished import Return
-    from tests.unit.pipeline.rollout.test_roll_out import World
+    from tests.unit.pipeline.rollout.world import World
 
 FRESH = "8c9d0e1f"
 MOST_CALLS = 40

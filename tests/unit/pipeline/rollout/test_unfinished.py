@@ -14,12 +14,12 @@ from pipeline.rollout import unfinished
 from pipeline.scaling import Version
 from tests.unit.pipeline.promote.making import plan
 from tests.unit.pipeline.rollout.returning import asked, back, failed, found, reject
-from tests.unit.pipeline.rollout.test_roll_out import WORD
+from tests.unit.pipeline.rollout.world import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.pipeline.rollout.test_roll_out import World
+    from tests.unit.pipeline.rollout.world import World
 
 FRESH = "8c9d0e1f"
 
