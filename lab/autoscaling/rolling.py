@@ -193,6 +193,8 @@ def _replace(refresh: Refresh, fleet: Fleet, goal: int) -> tuple[Want, str | Non
         # time" (user guide, core concepts): so it never stands still, whatever the percentage.
         allowed = max(1, allowed)
     end = idle + busy[: max(0, allowed)]
+    # A scale-in meanwhile: what is not ready goes first, or a refresh to a version that never is would keep it up.
+    end += [one for one in new if waits[one.instance_id] is not None][: max(0, len(new) - fleet.desired)]
     stays = len([one for one in fleet.staying if one not in end])
     launch = max(0, min(most - stays, fleet.desired - keep - len(new)))
     warm = [one for one in new if waits[one.instance_id] is None]

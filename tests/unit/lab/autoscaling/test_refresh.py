@@ -33,6 +33,18 @@ def test_it_replaces_all_and_the_group_takes_the_version_over(pair: Account) -> 
     assert pair.group()["LaunchTemplate"]["Version"] == "2"
 
 
+def test_a_group_that_is_scaled_in_to_nothing_keeps_no_machine_that_never_gets_ready(pair: Account) -> None:
+    pair.start(InstanceWarmup=HOUR)
+    pair.advance(0)
+    assert "2" in versions(pair)
+    pair.scaling.update_auto_scaling_group(
+        AutoScalingGroupName=GROUP, MinSize=0, MaxSize=0, DesiredCapacity=0
+    )
+    for _ in range(3):
+        pair.advance(1)
+    assert (versions(pair), pair.refresh()["Status"]) == ([], "Successful")
+
+
 def test_until_it_succeeds_the_group_keeps_its_own_version(pair: Account) -> None:
     pair.start(InstanceWarmup=10, BakeTime=60)
     pair.advance(11)
