@@ -16,7 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab import reserved
+import yaml
+
+from lab import reserved, surroundings
+from lab import settings as lab_settings
 from lab.workbench import PROJECT, Run, Workbench, lab_of
 from pipeline.aws.account import Account
 from pipeline.processes import hear
@@ -93,11 +96,35 @@ def story(bench: Workbench) -> None:
     file = str(bench.stack_file("prod"))
     must(bench.run("python", "-m", "pipeline", "rollback", "prod", "--config-file", file))
     record(bench, "prod", "rollback")
+    before = config_of(bench)["golden-image:image"]
     pin = r"golden-image:image: .*"
     bench.edit("lab/stacks/Pulumi.prod.yaml", pin, "golden-image:image: ami-0123456789abcdef0")
     record(bench, "prod", "refused-pin")
+    of_group(bench, before)
     bench.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
     record(bench, "prod", "failed-preview")
+
+
+def of_group(bench: Workbench, before: str) -> None:
+    """Those of a stage that gets a group, and whose machines then go back to the image before."""
+    config = config_of(bench)
+    config["golden-image:fleet"]["group"] = {
+        "minSize": 3, "maxSize": 6, "subnetIds": [lab_settings.SUBNET_ID],
+        "targetGroupArns": [surroundings.target_group(bench.settings)], "refresh": {"warmupSeconds": 1},
+    }  # fmt: skip
+    del config["golden-image:image"]
+    bench.stack_file("prod").write_text(yaml.safe_dump({"config": config}))
+    record(bench, "prod", "first-group")
+    must(bench.up("prod"))
+    config["golden-image:image"] = before
+    bench.stack_file("prod").write_text(yaml.safe_dump({"config": config}))
+    record(bench, "prod", "roll-out")
+
+
+def config_of(bench: Workbench) -> dict[str, Any]:
+    """What prod's stack file says."""
+    found: dict[str, Any] = yaml.safe_load(bench.stack_file("prod").read_text())["config"]
+    return found
 
 
 def main() -> int:

@@ -76,8 +76,8 @@ def golden(name: str, text: str) -> None:
 
 def test_all_are_recorded() -> None:
     assert RECORDED == [
-        "failed-preview", "first-deployment", "new-image-dev", "new-image-prod", "nothing-to-do", "refused-pin",
-        "rollback",
+        "failed-preview", "first-deployment", "first-group", "new-image-dev", "new-image-prod", "nothing-to-do",
+        "refused-pin", "roll-out", "rollback",
     ]  # fmt: skip
 
 
