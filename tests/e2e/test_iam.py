@@ -84,6 +84,8 @@ def test_promoting_and_rolling_back_need_no_more_than_their_policy(cast: Cast) -
     bench.pin("prod", second)
     succeeded(cast.up("promote", "prod"))
     assert bench.holders("web", "prod") == [second]
+    # Who bakes could not ask for the group of the stage before.
+    bench.edit(bench.stack_file("prod"), "^  golden-image:soak: 1h\n", "")
     config = str(bench.stack_file("prod"))
     succeeded(cast.cli("preview", "rollback", "prod", "--config-file", config))
     assert first in bench.stack_file("prod").read_text()
