@@ -61,7 +61,7 @@ oldest: ## Bakes, failed and interrupted ones, with the oldest Pulumi, Packer an
 	@status=0; python -m pytest tests/e2e/test_bake.py tests/e2e/test_bad_input.py tests/e2e/test_interrupt.py \
 	  || status=$$?; $(PYTHON) tools/setup.py && exit $$status
 
-bench: setup ## Measure against a bare packer build and an empty program (PACE=aws: as long as on AWS)
+bench: setup ## Measure against packer build, an empty program and an instance refresh (PACE=aws: as long as on AWS)
 	@python -m tests.bench --pace $(PACE)
 
 lab: setup ## Start the lab: EC2 on this machine

@@ -117,10 +117,8 @@ class Demo:
             must(self.bench.up("prod"), "pulumi up of prod", fail=fail)
         row.client = str(count)
         print(f"  the client of the machines: {count}")
-        if count.failed:
-            raise LabError(
-                f"the client got no answer: {'; '.join(count.failed[:5])}", hint="there must be none"
-            )
+        if count.failed or not count.answers:
+            raise LabError(f"{count}: {'; '.join(count.failed[:5])}", hint="every answer must be a good one")
         self.served(row, version)
 
     def served(self, row: Row, version: str) -> None:
@@ -129,7 +127,7 @@ class Demo:
         template = outputs["launchTemplateId"]
         row.image = str(self.bench.pointer(ROLE, "prod"))
         pages = [machine.version() for machine in self.machines()]
-        row.served = f"{len(pages)} times {pages[0]['version']} (build {pages[0]['build'][:8]})"
+        row.served = f"{version} on all {len(pages)} ({pages[0]['build'][:8]})"
         print(f"  prod's machines serve {', '.join(page['version'] for page in pages)}")
         if [page["version"] for page in pages] != [version] * MACHINES:
             raise LabError(f"prod's machines serve {pages}", hint=f"{MACHINES} times {version} was expected")
