@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = (
-    "curl", "git", "jq", "nodejs", "openssl", "postgresql-client", "python3-pip", "python3-venv", "unzip", "vim",
+    "ansible", "awscli", "curl", "git", "jq", "nodejs", "openssl", "postgresql-client", "python3-pip", "python3-venv",
+    "unzip", "vim",
 )  # fmt: skip
 PYTHON = (
     "blinker", "boto3", "botocore", "certifi", "cffi", "charset-normalizer", "click", "cryptography", "flask", "idna",
