@@ -148,8 +148,10 @@ class RollOut:
 
     def _join(self, refresh: Refresh) -> Refresh:
         """Wait for the end; past the deadline, ask AWS to roll back, and wait for that."""
-        end = refresh.started + timedelta(minutes=self._plan.timeout_minutes)
-        found = self._watch.ended(refresh.id, lambda one: one.forward and datetime.now(UTC) >= end)
+        timeout = timedelta(minutes=self._plan.timeout_minutes)
+        found = self._watch.ended(
+            refresh.id, lambda one: one.forward and datetime.now(UTC) >= one.started + timeout
+        )
         if not found.active:
             return found
         self._log(f"not done after {self._plan.timeout_minutes} minutes: AWS is asked to roll back")
