@@ -9,6 +9,7 @@ from lab.settings import LabSettings
 from lab.traffic import traffic
 from lab.workbench import Workbench
 from tests.e2e import fleet_images
+from tests.e2e.conftest import remove_stacks
 from tests.e2e.rolling import Rolling, until
 
 ROLE = "rolling"
@@ -27,7 +28,7 @@ def stack(bench: Workbench, lab: LabSettings) -> Iterator[Rolling]:
     assert stack.wrong(images["v1"]) == []
     assert (stack.deployed(images["v1"]) or "").endswith(" creation")
     yield stack
-    assert bench.run(*bench.pulumi_argv("destroy", stack.stack, "--yes", "--skip-preview")).status == 0
+    remove_stacks(bench)
     surroundings.remove_target_group(lab, target_group)
 
 
@@ -63,6 +64,10 @@ def test_machines_move_and_return_from_an_image_that_dies_in_the_fleet(
     assert f"{machine}: InService, Healthy; target unhealthy" in returned.output
     assert "web v3: unknown setting greeting in /etc/web.conf" in returned.output
     assert (stack.rejected(v3) or "").startswith("prod 20")
+
+    refused = stack.bench.preview(stack.stack)
+    assert refused.status != 0
+    assert f"the pinned image {v3} has been rejected" in refused.output
 
     stack.ask_for(v4)
     assert stack.up().status == 0
