@@ -50,11 +50,11 @@ e2e: setup ## Only the end-to-end tests
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@python -m pytest $(WORKERS) tests/e2e
 
-sweep: setup ## Strike each call of a promotion with each fault, kill it there, race it, and delay it (needs root; 50 min)
+sweep: setup ## Strike each call of a promotion or a return, kill it there, race it, and delay it (needs root; 1 h)
 	@echo "GOLDEN_IMAGE_SEED=$(GOLDEN_IMAGE_SEED)"
 	@GOLDEN_IMAGE_SEEDS=50 GOLDEN_IMAGE_SWEEP=all GOLDEN_IMAGE_RACES=50 python -m pytest -p tests.e2e.tally \
 	  --numprocesses 3 --dist load --maxschedchunk 1 \
-	  tests/e2e/test_manners.py tests/e2e/test_sweep.py tests/e2e/test_races.py
+	  tests/e2e/test_manners.py tests/e2e/test_sweep.py tests/e2e/test_races.py tests/e2e/test_returns.py
 
 oldest: ## Bakes, failed and interrupted ones, with the oldest Pulumi, Packer and plugins that will do (needs root)
 	@GOLDEN_IMAGE_TOOLS=oldest $(PYTHON) tools/setup.py

@@ -81,10 +81,16 @@ def alarm(lab: LabSettings, name: str, state: str) -> None:
 
 
 @contextmanager
-def watched(lab: LabSettings, arn: str, name: str) -> Iterator[None]:
+def watched(lab: LabSettings, arn: str, name: str, *, after: float = UNWELL_SECONDS) -> Iterator[None]:
     """Have an alarm that fires while UnHealthyHostCount of a target group is not 0, as long as the block lasts.
 
     The lab has no metrics: this looks each second at what this one would be made of.
+
+    Args:
+        lab: A lab that is up.
+        arn: The target group.
+        name: The alarm's name.
+        after: Seconds for which a target has to be unhealthy until it fires.
     """
     ended = threading.Event()
     alarm(lab, name, "OK")
@@ -97,7 +103,7 @@ def watched(lab: LabSettings, arn: str, name: str) -> Iterator[None]:
                 unwell_since = None
             elif unwell_since is None:
                 unwell_since = time.monotonic()
-            fires = unwell_since is not None and time.monotonic() - unwell_since >= UNWELL_SECONDS
+            fires = unwell_since is not None and time.monotonic() - unwell_since >= after
             if fires != (state == "ALARM"):
                 state = "ALARM" if fires else "OK"
                 alarm(lab, name, state)

@@ -16,7 +16,7 @@ from lab.workbench import PROJECT, Workbench, lab_of
 FIRST = (
     "gate", "interrupt", "lab", "machines", "channels", "life", "health", "redhat_like", "bake", "iam", "bad_input",
     "takeovers", "roles", "how_to", "doctor", "ordinary", "races", "sweep", "docs", "pipelines", "readme", "api_faults",
-    "manners", "retire", "autoscaling", "roll_out",
+    "manners", "retire", "autoscaling", "roll_out", "returns",
 )  # fmt: skip
 """Files that take minutes begin first, so that no worker ends with one of them alone. A worker is handed two at once,
 the first and the fourth, the second and the fifth, and so on: the longest two have a short one beside them."""

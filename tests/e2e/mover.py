@@ -1,5 +1,6 @@
 """A stack that moves a channel, as the sweeps drive it; and two of them that move the same one."""
 
+import os
 import re
 import shutil
 import signal
@@ -193,6 +194,13 @@ class Moving:
         output = self._printed + self._process.stdout.read()
         sys.stdout.write(output)
         return Run(self._process.wait(), output, 0.0)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all of its processes, as Ctrl-C in a terminal or the death of the machine does."""
+        if number == signal.SIGKILL:
+            self.kill(whole=True)
+        else:
+            os.killpg(self._process.pid, number)
 
     def kill(self, *, whole: bool) -> None:
         """SIGKILL to Pulumi, or to all of its processes, as when the machine dies."""
