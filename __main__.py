@@ -120,7 +120,7 @@ def program() -> None:
         builders = [] if pulumi.runtime.is_dry_run() else account.machines.builders()
         for line in leftovers.notices(builders, datetime.now(UTC)):
             pulumi.log.warn(visible.lines(line))
-        back = choosing.baked(stack, account, baked.build.key, standing)
+        back = choosing.baked(stack, account, baked.build.key, stands)
         image_id = baked.validation.image_id if back is None else back.to
         outputs.of_baked(baked)
     else:

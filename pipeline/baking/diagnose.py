@@ -77,7 +77,7 @@ KNOWN = (
     ),
     _known(
         r"UNREACHABLE!|Failed to connect to the host via ssh|ssh session open error"
-        r"|Remote command exited without exit status",
+        r"|Timeout \(\d+s\) waiting for privilege escalation prompt|Remote command exited without exit status",
         "the builder stopped answering over SSH in the middle of the bake",
         "run `pulumi up` again; if it happens again: is the builder out of memory or disk (instance_type, "
         "root_volume_size), does the playbook change its network?",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipeline.aws.account import Account
+    from pipeline.model import Image
     from pipeline.promote.standing import Standing
     from pipeline.rollout.unfinished import Return
     from pipeline.settings.load import Settings
@@ -52,7 +53,7 @@ def existing(stack: Settings, account: Account, stands: Callable[[], Standing], 
     asked = ask(request, account)
     back = None
     if stack.fleet.group is not None and asked.image is not None and asked.image.rejected is not None:
-        back = unfinished.find(account, stands(), asked.image)
+        back = _return(account, stands, asked.image)
     if back is None:
         choice = check(request, asked, account)
     else:
@@ -68,7 +69,12 @@ def existing(stack: Settings, account: Account, stands: Callable[[], Standing], 
     return Chosen(choice=choice, standing=standing, back=back)
 
 
-def baked(stack: Settings, account: Account, bake_key: str, standing: Standing) -> Return | None:
+def _return(account: Account, stands: Callable[[], Standing], image: Image) -> Return | None:
+    """The unfinished return from an image; looked for again for a while, as its last write may not show yet."""
+    return look(lambda: unfinished.find(account, stands(), image), lambda found: found is None)
+
+
+def baked(stack: Settings, account: Account, bake_key: str, stands: Callable[[], Standing]) -> Return | None:
     """The unfinished return of a stack that bakes, whose image is not known before the update.
 
     An image with its bake key is looked for only where the stack has a group, which alone rejects images.
@@ -77,7 +83,7 @@ def baked(stack: Settings, account: Account, bake_key: str, standing: Standing) 
         stack: The stack's settings.
         account: The account.
         bake_key: The key of what it would bake.
-        standing: Where its channel stands.
+        stands: Reads where its channel stands.
 
     Raises:
         PipelineError: The image is there already, and its channel has rejected it; or AWS could not be asked.
@@ -87,7 +93,7 @@ def baked(stack: Settings, account: Account, bake_key: str, standing: Standing) 
     image = next(iter(account.images.baked(bake_key)), None)
     if image is None or image.rejected is None:
         return None
-    back = unfinished.find(account, standing, image)
+    back = _return(account, stands, image)
     if back is not None:
         unfinished.existing(account, back)
         return back

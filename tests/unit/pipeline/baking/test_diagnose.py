@@ -28,6 +28,10 @@ from pipeline.baking.diagnose import diagnose
             'fatal: [default]: FAILED! => {"msg": "Failed to connect to the host via ssh: Connection timed out"}',
             "stopped answering over SSH",
         ),
+        (
+            'fatal: [default]: FAILED! => {"msg": "Timeout (12s) waiting for privilege escalation prompt: "}',
+            "stopped answering over SSH",
+        ),
         # The amazon plugin 1.3, with AWS's SDK 1, then 1.8, with SDK 2.
         ("Error waiting for AMI: ResourceNotReady: exceeded wait attempts", "not available before Packer"),
         (

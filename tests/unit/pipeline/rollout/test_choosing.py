@@ -76,6 +76,14 @@ def test_a_finished_return_is_refused() -> None:
         existing(stack(), account(), back(MINE))
 
 
+def test_a_return_whose_end_does_not_show_yet_is_not_finished_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pointer, "LAG_SECONDS", 3)
+    monkeypatch.setattr(pointer, "POLL_SECONDS", 0)
+    shown = [back()]
+    with pytest.raises(PipelineError, match="has been rejected"):
+        choosing.existing(stack(), account(), lambda: shown.pop() if shown else back(MINE), NOON)
+
+
 def test_a_stack_without_a_group_finishes_none() -> None:
     with pytest.raises(PipelineError, match="has been rejected"):
         existing(stack(fleet={}), account(), back())
@@ -107,26 +115,26 @@ BAKES = {"from": "bake", "channel": "prod"}
 
 @pytest.mark.parametrize("stands", [standing(OLD.id, (BAD.id, MINE)), back()])
 def test_a_stack_that_bakes_goes_back_too(stands: Standing) -> None:
-    found = choosing.baked(stack(**BAKES), account(), "k", stands)
+    found = choosing.baked(stack(**BAKES), account(), "k", lambda: stands)
     assert found is not None
     assert found.to == OLD.id
 
 
 def test_one_that_would_adopt_a_rejected_image_is_refused() -> None:
     with pytest.raises(PipelineError, match="this stack's present content ami-0000000b has been rejected"):
-        choosing.baked(stack(**BAKES), account(), "k", back(MINE))
+        choosing.baked(stack(**BAKES), account(), "k", lambda: back(MINE))
 
 
 @pytest.mark.parametrize(("fleet", "key", "reads"), [({}, "k", []), (FLEET, "other", ["baked other"])])
 def test_one_without_a_group_asks_nothing(fleet: dict[str, Any], key: str, reads: list[str]) -> None:
     known = account()
-    assert choosing.baked(stack(**BAKES, fleet=fleet), known, key, back(MINE)) is None
+    assert choosing.baked(stack(**BAKES, fleet=fleet), known, key, lambda: back(MINE)) is None
     assert known.reads == reads
 
 
 def test_one_whose_channel_is_before_the_one_that_rejected_it() -> None:
     stands = replace(back(MINE), channel="candidate")
-    assert choosing.baked(stack(**{**BAKES, "channel": "candidate"}), account(), "k", stands) is None
+    assert choosing.baked(stack(**{**BAKES, "channel": "candidate"}), account(), "k", lambda: stands) is None
 
 
 HELD = [version(1, GOOD.id)]
