@@ -179,7 +179,7 @@ def test_a_builder_that_stops_answering_ends_the_bake(bench: Workbench) -> None:
         assert process.stdout is not None
         output = process.stdout.read()
     assert process.returncode != 0
-    assert "the builder stopped answering over SSH in the middle of the bake" in output
+    assert "the builder stopped answering over SSH in the middle of the bake" in output, output
     assert not any(of_a_bake(bench).values()), of_a_bake(bench)
     assert bench.up("dev").status == 0
 
