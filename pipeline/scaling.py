@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
 SUCCESSFUL = "Successful"
@@ -40,6 +40,10 @@ class Version:
     def numbered(self) -> bool:
         """Whether it names one version for good."""
         return self.number.isdecimal()
+
+    def is_of(self, templates: Collection[str]) -> bool:
+        """Whether it is a numbered version of one of these templates."""
+        return self.numbered and self.template in templates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +165,11 @@ class Activity:
     status: str
     text: str
     started: datetime
+
+
+def active(refreshes: Sequence[Refresh]) -> Refresh | None:
+    """The refresh of a group that is under way; AWS allows one at a time."""
+    return next((one for one in refreshes if one.active), None)
 
 
 def content(data: Any) -> Any:

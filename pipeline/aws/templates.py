@@ -33,6 +33,11 @@ class Templates(Service):
                 return None
         return next((found["LaunchTemplateData"] for found in answer["LaunchTemplateVersions"]), None)
 
+    def image(self, version: Version) -> str | None:
+        """The image that a version launches, or None if it names none or does not exist."""
+        found = (self.data(version) or {}).get("ImageId")
+        return str(found) if found else None
+
     def of_channel(self, role: str, channel: str) -> list[str]:
         """IDs of the templates of a channel, by their tags: one, but for the time in which a stack replaces it."""
         tags = {TAG_ROLE: role, TAG_CHANNEL: channel}

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from pipeline import visible
 from pipeline.errors import PipelineError
-from pipeline.model import TAG_REJECTED, TAG_REVOKED
+from pipeline.model import TAG_REJECTED, TAG_REVOKED, TAG_VALUE_LIMIT
 
 if TYPE_CHECKING:
     from pipeline.aws.account import Account
     from pipeline.model import Image
 
-TAG_LIMIT = 256  # EC2: characters in a tag's value
 WHO_LIMIT = 128
 """Characters of the identity's ARN, from its end: a role's path may be longer than a tag."""
 
@@ -47,11 +46,11 @@ def revoke(account: Account, image_id: str, reason: str) -> list[Image]:
             change="roll the channel back first: `python -m pipeline rollback STACK`, then `pulumi up`",
         )
     note = f" ({datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {account.identity()[-WHO_LIMIT:]})"
-    if len(reason) + len(note) > TAG_LIMIT:
+    if len(reason) + len(note) > TAG_VALUE_LIMIT:
         raise PipelineError(
             "the reason does not fit into a tag",
             seen=f"{len(reason)} characters",
-            allowed=f"at most {TAG_LIMIT - len(note)}, beside the time and who revokes",
+            allowed=f"at most {TAG_VALUE_LIMIT - len(note)}, beside the time and who revokes",
             change="--reason",
         )
     account.images.tag(image_id, TAG_REVOKED, reason + note)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from pipeline import record
 from pipeline.aws.account import Account
 from pipeline.errors import PipelineError
 from pipeline.model import group_name
 from pipeline.rollout.decide import is_ours
 from pipeline.rollout.preview_lines import took
 from pipeline.rollout.watch import is_well
+from pipeline.scaling import active
 from pipeline.settings import load
 from pipeline.settings.contradictions import GROUP
 
@@ -45,7 +47,7 @@ class Seen:
     @property
     def active(self) -> Refresh | None:
         """The refresh that is under way."""
-        return next((one for one in self.refreshes if one.active), None)
+        return active(self.refreshes)
 
     @property
     def new(self) -> int:
@@ -95,7 +97,7 @@ def look(*, stack: str, config_file: Path) -> tuple[Account, Seen]:
         refreshes=refreshes,
         templates=account.templates.of_channel(settings.role, settings.channel),
         targets=account.groups.targets(group.target_groups),
-        images={one: image for one in versions if one and (image := _image(account, one))},
+        images={one: image for one in versions if one and (image := account.templates.image(one))},
     )
 
 
@@ -112,55 +114,56 @@ def go_back(account: Account, seen: Seen) -> Refresh:
     Raises:
         PipelineError: There is none, it is not this stack's, it goes back already, or AWS could not.
     """
-    active, name = seen.active, seen.group.name
-    if active is None:
+    found, name = seen.active, seen.group.name
+    if found is None:
         raise PipelineError(
             f"no roll-out of {name} is under way",
             seen=_last(seen),
             allowed="a roll-out that is under way",
             change=f"`python -m pipeline rollback {seen.stack}` pins the image before; `pulumi up` then rolls it out",
         )
-    if not is_ours(active, seen.templates):
+    if not is_ours(found, seen.templates):
         raise PipelineError(
             f"the instance refresh of {name} that is under way is not of stack {seen.stack}; it is left alone",
-            seen=f"{active.id}: {active.status}, {active.percent} %, brings {_brings(seen, active.version)}",
+            seen=f"{found.id}: {found.status}, {found.percent} %, brings {_brings(seen, found.version)}",
             allowed="a refresh to a numbered version of the stack's launch template",
             change="wait for its end, or, if you may end it, "
             f"`aws autoscaling cancel-instance-refresh --auto-scaling-group-name {name}`",
         )
-    if not active.forward or active.version == seen.group.version:
+    if not found.forward or found.version == seen.group.version:
         raise PipelineError(
             f"the roll-out of {name} goes back already",
-            seen=f"{active.id}: {active.status}, {active.percent} %",
+            seen=f"{found.id}: {found.status}, {found.percent} %",
             allowed="a roll-out that goes forward",
             change=f"`python -m pipeline rollout {seen.stack}` shows how far it is",
         )
     if not account.groups.roll_back(name):
         raise PipelineError(
             f"AWS cannot roll back the instance refresh of {name}",
-            seen=f"{active.id}, which was {active.status} a moment ago, has ended or cannot be undone",
+            seen=f"{found.id}, which was {found.status} a moment ago, has ended or cannot be undone",
             allowed="a roll-out that is under way",
             change=f"`python -m pipeline rollout {seen.stack}` shows what became of it",
         )
-    return active
+    return found
 
 
 def lines(seen: Seen) -> Iterator[str]:
     """What there is to see, for people."""
-    group, active = seen.group, seen.active
+    group, under_way = seen.group, seen.active
     staying = len(group.staying)
     yield (
         f"group {group.name}: {staying} of {group.desired} machines, {seen.healthy} of them healthy; launches "
         f"{_brings(seen, group.version)}"
     )
-    if active is None:
+    if under_way is None:
         yield "no roll-out is under way"
     else:
-        whose = "" if is_ours(active, seen.templates) else f"; stack {seen.stack} did not start it"
-        yield f"under way since {_time(active)}: {active.status}, {active.percent} %, {active.id}{whose}"
-        yield f"  to {_brings(seen, active.version)}: {seen.new} new machines, {staying - seen.new} old"
-        if active.reason:
-            yield f"  {active.reason}"
+        whose = "" if is_ours(under_way, seen.templates) else f"; stack {seen.stack} did not start it"
+        how_far = f"{under_way.status}, {under_way.percent} %, {under_way.id}"
+        yield f"under way since {_time(under_way)}: {how_far}{whose}"
+        yield f"  to {_brings(seen, under_way.version)}: {seen.new} new machines, {staying - seen.new} old"
+        if under_way.reason:
+            yield f"  {under_way.reason}"
     ended = [one for one in seen.refreshes if not one.active]
     if ended:
         yield "before (AWS keeps six weeks):"
@@ -192,18 +195,13 @@ def _row(seen: Seen, one: Refresh) -> dict[str, Any]:
         "status": one.status,
         "percent": one.percent,
         "left": one.left,
-        "started": f"{one.started.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "ended": f"{one.ended.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if one.ended else None,
+        "started": record.written(one.started),
+        "ended": record.written(one.ended) if one.ended else None,
         "version": one.version.number if one.version else None,
         "imageId": seen.images.get(one.version) if one.version else None,
         "reason": one.rollback or one.reason,
         "ours": is_ours(one, seen.templates),
     }
-
-
-def _image(account: Account, version: Version) -> str | None:
-    data = account.templates.data(version)
-    return str(data["ImageId"]) if data and data.get("ImageId") else None
 
 
 def _brings(seen: Seen, version: Version | None) -> str:

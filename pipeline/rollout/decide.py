@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from pipeline.scaling import SUCCESSFUL
+from pipeline.scaling import SUCCESSFUL, active
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -54,9 +54,9 @@ def decide(group: Group, refreshes: Sequence[Refresh], wanted: Version, since: d
         wanted: The version to move to.
         since: When the channel came to hold the image: refreshes from before belong to an earlier promotion.
     """
-    active = next((one for one in refreshes if one.active), None)
-    if active is not None:
-        return Decision(_beside(active, group, wanted), active)
+    under_way = active(refreshes)
+    if under_way is not None:
+        return Decision(_beside(under_way, group, wanted), under_way)
     # AWS answers a refresh's start in whole seconds, the parameter's time in milliseconds.
     since = since.replace(microsecond=0)
     last = next((one for one in refreshes if one.version == wanted and one.started >= since), None)
@@ -67,16 +67,15 @@ def decide(group: Group, refreshes: Sequence[Refresh], wanted: Version, since: d
     return Decision(Next.START)
 
 
-def _beside(active: Refresh, group: Group, wanted: Version) -> Next:
-    if active.version == wanted:
+def _beside(under_way: Refresh, group: Group, wanted: Version) -> Next:
+    if under_way.version == wanted:
         return Next.JOIN
-    if not is_ours(active, [wanted.template]):
+    if not is_ours(under_way, [wanted.template]):
         return Next.FOREIGN
     # To the group's own version: a return of ours.
-    return Next.UNDO if active.forward and active.version != group.version else Next.WAIT
+    return Next.UNDO if under_way.forward and under_way.version != group.version else Next.WAIT
 
 
 def is_ours(refresh: Refresh, templates: Collection[str]) -> bool:
     """Whether a refresh brings a numbered version of one of the stack's launch templates."""
-    version = refresh.version
-    return version is not None and version.template in templates and version.numbered
+    return refresh.version is not None and refresh.version.is_of(templates)

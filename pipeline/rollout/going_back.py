@@ -12,6 +12,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pipeline import record
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_REJECTED, TAG_VALUE_LIMIT, Held, pointer_name, returned_description
 from pipeline.promote.held import PATIENCE_SECONDS
@@ -30,8 +31,7 @@ POLL_SECONDS = 1
 
 def mark(account: Account, plan: plans.RollOut, reason: str) -> None:
     """Tag the image as rejected by its channel."""
-    when = datetime.now(UTC)
-    text = f"{plan.channel} {when:%Y-%m-%dT%H:%M:%SZ} {' '.join(reason.split())}"
+    text = f"{plan.channel} {record.written(datetime.now(UTC))} {' '.join(reason.split())}"
     account.images.tag(plan.image_id, TAG_REJECTED, text[:TAG_VALUE_LIMIT])
 
 

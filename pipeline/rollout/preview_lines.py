@@ -8,6 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.rollout.decide import is_ours
+from pipeline.scaling import active
 from pipeline.settings.contradictions import GROUP
 
 if TYPE_CHECKING:
@@ -90,11 +91,11 @@ def _machines(outlook: Outlook) -> str:
 
 
 def _under_way(outlook: Outlook) -> list[Line]:
-    active = next((one for one in outlook.refreshes if one.active), None)
-    if active is None:
+    found = active(outlook.refreshes)
+    if found is None:
         return []
-    brings = f" to version {active.version.number}" if active.version else ""
-    how_far = f"{active.id}: {active.status}, {active.percent} %"
+    brings = f" to version {found.version.number}" if found.version else ""
+    how_far = f"{found.id}: {found.status}, {found.percent} %"
     return [
         Line(
             f"group {outlook.name}: a roll-out{brings} is under way ({how_far}); `pulumi up` waits for its end"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.rollout.decide import Next, decide, is_ours
-from pipeline.scaling import Version
+from pipeline.scaling import Version, active
 from pipeline.settings.contradictions import GROUP, REFRESH
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _of_hands(outlook: Outlook) -> PipelineError | None:
     if outlook.group is None:
         return None
     version = outlook.group.version
-    if version is not None and version.numbered and version.template in outlook.templates:
+    if version is not None and version.is_of(outlook.templates):
         return None
     template = next(iter(outlook.templates), None)
     tags = f"Role={outlook.role}, ImageChannel={outlook.channel}"
@@ -101,15 +101,15 @@ def _of_hands(outlook: Outlook) -> PipelineError | None:
 
 
 def _of_others(outlook: Outlook) -> PipelineError | None:
-    active = next((one for one in outlook.refreshes if one.active), None)
-    if active is None or is_ours(active, outlook.templates):
+    under_way = active(outlook.refreshes)
+    if under_way is None or is_ours(under_way, outlook.templates):
         return None
-    version = active.version
+    version = under_way.version
     brings = f"version {version.number} of {version.template}" if version else "no version"
     return _error(
         f"an instance refresh of {outlook.name} is under way that stack {outlook.stack} did not start; "
         "it is left alone",
-        [f"{active.id}: {active.status}, {active.percent} %, brings {brings}"],
+        [f"{under_way.id}: {under_way.status}, {under_way.percent} %, brings {brings}"],
         "no refresh, or one of this stack",
         f"wait for its end, or `aws autoscaling cancel-instance-refresh --auto-scaling-group-name {outlook.name}`; "
         f"then `pulumi up`. {GROUP} in {outlook.stack_file} is what lets this stack roll out",

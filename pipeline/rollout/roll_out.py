@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipeline import aws, log, plans
+from pipeline import aws, log, plans, record
 from pipeline.aws.account import Account
 from pipeline.aws.patience import LONG
 from pipeline.model import deployed_tag
@@ -94,9 +94,9 @@ class RollOut:
                 case Next.START:
                     if self._is_same(group):
                         self._log(f"the machines run {self._plan.image_id} already")
-                        return self._done(refresh)
+                        return self._done(None)
                     self._start(group)
-                case Next.FAILED if self._image(group.version) == self._plan.image_id:
+                case Next.FAILED if group.version and self._image(group.version) == self._plan.image_id:
                     # Not the image was new but the rest of the template, and no promotion tells two attempts apart.
                     self._start(group)
                 case Next.UNDO | Next.WAIT:
@@ -123,11 +123,7 @@ class RollOut:
         return bool(content(templates.data(group.version)) == content(templates.data(self._wanted)))
 
     def _start(self, group: Group) -> None:
-        if (
-            group.version is None
-            or not group.version.numbered
-            or group.version.template != self._wanted.template
-        ):
+        if group.version is None or not group.version.is_of([self._wanted.template]):
             raise words.changed_by_hand(self._plan, group)
         started = self._account.groups.start(group.name, self._wanted, self._plan.preferences)
         if started is not None:
@@ -187,7 +183,7 @@ class RollOut:
         if self._account.templates.default(plan.template) != plan.version:
             self._account.templates.set_default(self._wanted)
         when = (refresh.ended if refresh else None) or datetime.now(UTC)
-        deployed = f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {refresh.id if refresh else CREATION}"
+        deployed = f"{record.written(when)} {refresh.id if refresh else CREATION}"
         image = self._account.images.find(plan.image_id)
         before = image.tags.get(deployed_tag(plan.channel)) if image else None
         if before is None or refresh is not None:
@@ -203,7 +199,7 @@ class RollOut:
         before = group.version
         if before is None or before == self._wanted or not before.numbered:
             return words.nothing_before(self._plan, self._watch, failed)
-        machines = self._machines_back(failed, before)
+        machines = self._machines_back(group, failed, before)
         image_id = self._image(before)
         if image_id == self._plan.image_id:
             going_back.template(self._account, before)
@@ -215,14 +211,12 @@ class RollOut:
             self._plan, self._watch, failed, image_id=image_id, before=before, machines=machines
         )
 
-    def _image(self, version: Version | None) -> str:
-        """The image of a version; empty if there is no such version."""
-        data = self._account.templates.data(version) if version is not None else None
-        return str((data or {}).get("ImageId", ""))
+    def _image(self, version: Version) -> str:
+        """The image of a version; empty if it does not exist."""
+        return self._account.templates.image(version) or ""
 
-    def _machines_back(self, failed: Refresh, before: Version) -> Refresh | None:
+    def _machines_back(self, group: Group, failed: Refresh, before: Version) -> Refresh | None:
         """Where AWS has not rolled the machines back, a refresh of ours to the group's own version; None if it had."""
-        group = self._watch.look()
         if failed.status == RETURNED or all(member.version == before for member in group.staying):
             return None
         preferences = {

@@ -91,8 +91,7 @@ def _machines_image(account: Account, standing: Standing, image: Image) -> str:
     name = group_name(standing.role, standing.channel)
     group = account.groups.find(name)
     version = group.version if group else None
-    data = account.templates.data(version) if version else None
-    found = (data or {}).get("ImageId")
+    found = account.templates.image(version) if version else None
     if found is None:
         if group is None:
             seen = f"no Auto Scaling group {name}"
@@ -108,4 +107,4 @@ def _machines_image(account: Account, standing: Standing, image: Image) -> str:
             change="pin the image that the channel is to hold (golden-image:image)\n"
             f"if {image.id} was not the cause: `python -m pipeline restore {image.id}`; then `pulumi up`",
         )
-    return str(found)
+    return found

@@ -73,9 +73,7 @@ class Watch:
             found = next(
                 (one for one in self.account.groups.refreshes(self.group) if one.id == refresh_id), None
             )
-            group = self.look()
-            targets = self.account.groups.targets(group.target_groups)
-            self._note_failures(group, targets)
+            group, targets = self._machines()
             if found is not None:
                 self._say(self._progress(found, group, targets))
                 if not found.active or until(found):
@@ -92,9 +90,7 @@ class Watch:
             Whether they are.
         """
         while True:
-            group = self.look()
-            targets = self.account.groups.targets(group.target_groups)
-            self._note_failures(group, targets)
+            group, targets = self._machines()
             well = [one for one in group.staying if is_well(one, group, targets)]
             self._say(f"{len(well)} of {group.desired} machines are healthy{self._waiting(group, targets)}")
             self._say_failed_launches()
@@ -103,6 +99,13 @@ class Watch:
             if time.monotonic() >= until:
                 return False
             time.sleep(POLL_SECONDS)
+
+    def _machines(self) -> tuple[Group, Mapping[str, TargetHealth]]:
+        """The group, and what its target groups say; machines that failed are noted."""
+        group = self.look()
+        targets = self.account.groups.targets(group.target_groups)
+        self._note_failures(group, targets)
+        return group, targets
 
     def _progress(self, refresh: Refresh, group: Group, targets: Mapping[str, TargetHealth]) -> str:
         new = group.at(self.wanted)

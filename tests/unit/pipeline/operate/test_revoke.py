@@ -16,6 +16,7 @@ from pipeline.aws.account import Account
 from pipeline.aws.images import Images
 from pipeline.cli.app import app
 from pipeline.errors import PipelineError
+from pipeline.model import TAG_VALUE_LIMIT
 from pipeline.operate import revoke
 
 REGION = "eu-west-1"
@@ -100,7 +101,7 @@ def test_the_longest_reason_fits_into_a_tag(ec2: Any, account: Account) -> None:
     revoke.revoke(account, bad, "é" * most)
     found = account.images.find(bad)
     assert found is not None
-    assert len(found.revoked or "") == revoke.TAG_LIMIT
+    assert len(found.revoked or "") == TAG_VALUE_LIMIT
 
 
 def test_descendants_of_all_generations(ec2: Any, account: Account) -> None:
