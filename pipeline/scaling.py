@@ -36,6 +36,10 @@ class Version:
     template: str
     number: str
 
+    def __str__(self) -> str:
+        """Such as ``version 3 of lt-0123456789abcdef0``."""
+        return f"version {self.number} of {self.template}"
+
     @property
     def numbered(self) -> bool:
         """Whether it names one version for good."""

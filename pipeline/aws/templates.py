@@ -17,7 +17,7 @@ class Templates(Service):
     """The launch templates of one account and region."""
 
     def data(self, version: Version) -> Mapping[str, Any] | None:
-        """What a version launches, in EC2's words (ResponseLaunchTemplateData), or None if there is no such version."""
+        """What a version launches, in EC2's words (ResponseLaunchTemplateData), or None if it does not exist."""
         from botocore.exceptions import ClientError
 
         with self._session.asking(
@@ -49,7 +49,7 @@ class Templates(Service):
         return [one["LaunchTemplateId"] for one in found]
 
     def default(self, template: str) -> int | None:
-        """The number of a template's default version, or None if there is no such template."""
+        """The number of a template's default version, or None if it does not exist."""
         from botocore.exceptions import ClientError
 
         with self._session.asking(f"look up the launch template {template}"):

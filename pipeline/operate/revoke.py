@@ -83,7 +83,7 @@ def restore(account: Account, image_id: str) -> dict[str, str]:
         The tags that were taken away, `Revoked` and `Rejected`, with what they said.
 
     Raises:
-        PipelineError: There is no such image of ours, or it has neither tag.
+        PipelineError: The image does not belong to this account, or it has neither tag.
     """
     image = _ours(account, image_id)
     found = {key: image.tags[key] for key in (TAG_REVOKED, TAG_REJECTED) if key in image.tags}

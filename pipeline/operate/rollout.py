@@ -69,7 +69,7 @@ def look(*, stack: str, config_file: Path) -> tuple[Account, Seen]:
         config_file: Its config file.
 
     Raises:
-        PipelineError: The stack has no group, or AWS has none yet.
+        PipelineError: The stack has no group, or its group does not exist yet.
     """
     settings = load.read(stack, config_file)
     name = group_name(settings.role, settings.channel)
@@ -208,7 +208,7 @@ def _brings(seen: Seen, version: Version | None) -> str:
     if version is None:
         return "no version of a launch template"
     image = seen.images.get(version)
-    return f"version {version.number} of {version.template}{f' with {image}' if image else ''}"
+    return f"{version}{f' with {image}' if image else ''}"
 
 
 def _last(seen: Seen) -> str:

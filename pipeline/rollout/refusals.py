@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
+from pipeline.rollout import words
 from pipeline.rollout.decide import Next, decide, is_ours
 from pipeline.scaling import Version, active
 from pipeline.settings.contradictions import GROUP, REFRESH
@@ -86,17 +87,15 @@ def _of_hands(outlook: Outlook) -> PipelineError | None:
     template = next(iter(outlook.templates), None)
     tags = f"Role={outlook.role}, ImageChannel={outlook.channel}"
     cure = (
-        f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {outlook.name} "
-        f"--launch-template LaunchTemplateId={template},Version=N, with the number of the version that "
-        "the machines run; then `pulumi up`"
+        words.numbered_again(outlook.name, template)
         if template
         else f"give the stack's launch template its tags back ({tags})"
     )
-    return _error(
-        f"the Auto Scaling group {outlook.name} was changed by hand: a roll-out could not return from there",
-        [f"version {version.number} of {version.template}" if version else "no launch template"],
-        f"a numbered version of the launch template of channel {outlook.channel}, which is {template or 'not there'}",
-        f"{cure}; or without {GROUP} in {outlook.stack_file}, if the group is not this stack's",
+    return words.changed_by_hand(
+        outlook.group,
+        allowed=f"a numbered version of the launch template of channel {outlook.channel}, which is "
+        f"{template or 'not there'}",
+        change=f"{cure}; or without {GROUP} in {outlook.stack_file}, if the group is not this stack's",
     )
 
 
@@ -104,15 +103,11 @@ def _of_others(outlook: Outlook) -> PipelineError | None:
     under_way = active(outlook.refreshes)
     if under_way is None or is_ours(under_way, outlook.templates):
         return None
-    version = under_way.version
-    brings = f"version {version.number} of {version.template}" if version else "no version"
-    return _error(
-        f"an instance refresh of {outlook.name} is under way that stack {outlook.stack} did not start; "
-        "it is left alone",
-        [f"{under_way.id}: {under_way.status}, {under_way.percent} %, brings {brings}"],
-        "no refresh, or one of this stack",
-        f"wait for its end, or `aws autoscaling cancel-instance-refresh --auto-scaling-group-name {outlook.name}`; "
-        f"then `pulumi up`. {GROUP} in {outlook.stack_file} is what lets this stack roll out",
+    return words.foreign(
+        outlook.name,
+        outlook.stack,
+        under_way,
+        more=f". {GROUP} in {outlook.stack_file} is what lets this stack roll out",
     )
 
 

@@ -88,7 +88,7 @@ class RollOut:
             match decision.next:
                 case Next.FOREIGN:
                     assert refresh is not None
-                    raise words.foreign(self._plan, refresh)
+                    raise words.foreign(self._plan.group, self._plan.stack, refresh)
                 case Next.SETTLE:
                     return self._settle(refresh)
                 case Next.START:
@@ -124,7 +124,11 @@ class RollOut:
 
     def _start(self, group: Group) -> None:
         if group.version is None or not group.version.is_of([self._wanted.template]):
-            raise words.changed_by_hand(self._plan, group)
+            raise words.changed_by_hand(
+                group,
+                allowed=f"a numbered version of {self._plan.template}",
+                change=words.numbered_again(group.name, self._plan.template),
+            )
         started = self._account.groups.start(group.name, self._wanted, self._plan.preferences)
         if started is not None:
             self._log(

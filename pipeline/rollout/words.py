@@ -83,34 +83,45 @@ def finished(plan: plans.RollOut) -> PipelineError:
     )
 
 
-def foreign(plan: plans.RollOut, refresh: Refresh) -> PipelineError:
-    """Somebody else's refresh is under way."""
-    brings = (
-        f"version {refresh.version.number} of {refresh.version.template}" if refresh.version else "no version"
-    )
+def foreign(group: str, stack: str, refresh: Refresh, *, more: str = "") -> PipelineError:
+    """Somebody else's refresh is under way.
+
+    Args:
+        group: Name of the group.
+        stack: The stack that would roll out.
+        refresh: That refresh.
+        more: What there is to say of the ways out.
+    """
     return PipelineError(
-        f"an instance refresh of {plan.group} is under way that stack {plan.stack} did not start; it is left alone",
-        seen=f"{refresh.id}: {refresh.status}, {refresh.percent} %, brings {brings}",
+        f"an instance refresh of {group} is under way that stack {stack} did not start; it is left alone",
+        seen=f"{refresh.id}: {refresh.status}, {refresh.percent} %, brings {refresh.version or 'no version'}",
         allowed="no refresh, or one of this stack",
         change="wait for its end, or "
-        f"`aws autoscaling cancel-instance-refresh --auto-scaling-group-name {plan.group}`; then `pulumi up`",
+        f"`aws autoscaling cancel-instance-refresh --auto-scaling-group-name {group}`; then `pulumi up`{more}",
     )
 
 
-def changed_by_hand(plan: plans.RollOut, group: Group) -> PipelineError:
-    """The group does not name a numbered version of the stack's template."""
-    seen = (
-        f"version {group.version.number} of {group.version.template}"
-        if group.version
-        else "no launch template"
-    )
+def changed_by_hand(group: Group, *, allowed: str, change: str) -> PipelineError:
+    """The group does not launch a numbered version of the stack's template.
+
+    Args:
+        group: The group.
+        allowed: What it may launch.
+        change: The ways out.
+    """
     return PipelineError(
-        f"the Auto Scaling group {plan.group} was changed by hand: a roll-out could not return from there",
-        seen=seen,
-        allowed=f"a numbered version of {plan.template}",
-        change=f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {plan.group} "
-        f"--launch-template LaunchTemplateId={plan.template},Version=N, with the number of the version that the "
-        "machines run; then `pulumi up`",
+        f"the Auto Scaling group {group.name} was changed by hand: a roll-out could not return from there",
+        seen=str(group.version or "no launch template"),
+        allowed=allowed,
+        change=change,
+    )
+
+
+def numbered_again(group: str, template: str) -> str:
+    """How a group gets a numbered version of a template back."""
+    return (
+        f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {group} --launch-template "
+        f"LaunchTemplateId={template},Version=N, with the number of the version that the machines run; then `pulumi up`"
     )
 
 

@@ -175,15 +175,20 @@ def test_and_whichever_call_was_the_last_of_the_update_that_was_to_finish_it(
     assert number > 5
 
 
+def come_to(world: World, stage: str) -> None:
+    """A return that has come so far."""
+    if stage == "finished":
+        world.fails()
+        return
+    reject(world)
+    if stage == "pointer back":
+        back(world)
+
+
 @pytest.mark.parametrize("stage", ["finished", "pointer back", "marked"])
 def test_the_next_good_image_goes_through(world: World, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     engine = Engine(world, monkeypatch)
-    if stage == "finished":
-        world.fails()
-    else:
-        reject(world)
-    if stage == "pointer back":
-        back(world)
+    come_to(world, stage)
     scaling = world.scaling
     scaling.script = [lambda: scaling.are(3), lambda: scaling.end("Successful")]
     better = world.aws.image("better")
@@ -197,12 +202,7 @@ def test_a_pin_of_the_image_before_goes_through(
     world: World, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     engine = Engine(world, monkeypatch)
-    if stage == "finished":
-        world.fails()
-    else:
-        reject(world)
-        if stage == "pointer back":
-            back(world)
+    come_to(world, stage)
     engine.promote(world.old)
     assert good(world, world.old)
     assert plain_description(world.standing().record[0].description).endswith("holds, taken from candidate")
