@@ -111,7 +111,7 @@ def offer_redhat(machines: DataPlane, *, registration_seconds: int) -> str:
 
 
 def crowd(count: int, tags: dict[str, str]) -> None:
-    """Give the account more images (0: no more), from which nothing boots: like an account of some years.
+    """Give the account more images, from which nothing boots, like an account of some years; 0 removes them.
 
     Args:
         count: How many.

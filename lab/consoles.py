@@ -34,7 +34,7 @@ class Consoles:
         return path.read_text() if path.exists() else ""
 
     def is_forgotten(self, instance_id: str) -> bool:
-        """Whether a machine ended so long ago that EC2 does not know it any more."""
+        """Whether a machine ended so long ago that EC2 no longer finds it."""
         path = self._path(instance_id)
         return path.exists() and time.time() - path.stat().st_mtime > KEPT_SECONDS
 

@@ -31,7 +31,7 @@ def fill(console: Callable[[str], str], is_forgotten: Callable[[str], bool] = la
 
     Args:
         console: What the machine of an instance id printed.
-        is_forgotten: Whether it ended so long ago that EC2 does not know it any more.
+        is_forgotten: Whether it ended so long ago that EC2 no longer finds it.
     """
     General.get_console_output = _console_output(console, is_forgotten)  # type: ignore[method-assign, assignment]
     disks.fill()

@@ -104,7 +104,7 @@ class _Client:
         self._http = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False, limits=limits)
 
     def ask(self) -> None:
-        """Make one request, and count what comes of it."""
+        """Make one request, and count its result."""
         machine, why = self._asked()
         if why is not None and machine is not None and machine not in self._healthy():
             with self._lock:

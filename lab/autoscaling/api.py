@@ -233,7 +233,7 @@ def _describe(self: AutoScalingResponse, clock: Clock) -> ActionResult:
 
 
 def _describe_activities(self: AutoScalingResponse, clock: Clock) -> ActionResult:
-    """The newest first; moto has none."""
+    """The newest first. moto does not have this call."""
     name = self._get_param("AutoScalingGroupName")
     groups = [gaps.existing(self)] if name else list(self.autoscaling_backend.autoscaling_groups.values())
     wanted = self._get_param("ActivityIds", [])
