@@ -60,21 +60,28 @@ def run(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wait(promotion: Promotion, plan: plans.Held) -> Standing:
     seen = Seen.of(plan.claim)
-    mine = label(promotion.pointer.stack, str(plan.claim["label"]))
+    word = str(plan.claim["label"])
+    mine = label(promotion.pointer.stack, word)
+    changes = plan.claim.get("displaces") != plan.image_id
     start = time.monotonic()
     while True:
         found = promotion.pointer.standing()
         waited = time.monotonic() - start
         late = waited >= PATIENCE_SECONDS
-        written = {entry.image_id for entry in found.since(seen)}
+        since = found.since(seen)
+        written = {entry.image_id for entry in since}
         # Of two writes this one may be the last: what the channel will hold is known once it is there.
         if written - {plan.image_id} and (plan.image_id in written or late):
             promotion.take_tag(but=found.image_id, fresh=written)
             raise _somebody_elses(found, seen, plan.image_id)
+        # Another word is an earlier update's, which failed before its write showed: this one's is still to come.
+        own = any(entry.description.endswith(f" ({word})") for entry in since)
         # A version with the promotion's label was seen by this step before: it runs again because of another write.
-        new = written and mine not in found.record[0].labels
+        again = any(mine in entry.labels for entry in found.record)
+        new = since and (own or not changes) and mine not in found.record[0].labels
+        quiet = PATIENCE_SECONDS if changes and not again else QUIET_SECONDS
         # What the provider has read shows soon; in the state may be the number of a pointer that was deleted since.
-        shown = (new and found.seen.version >= plan.pointer_version) or waited >= QUIET_SECONDS
+        shown = (new and found.seen.version >= plan.pointer_version) or waited >= quiet
         if found.image_id == plan.image_id == promotion.pointer.image_id() and shown:
             return found
         if late:

@@ -92,13 +92,14 @@ class Standing:
         """The word of the label that a stack of this name left on the latest version, or None.
 
         A write whose answer was lost is made again by the provider, and SSM writes both late: the second one may come
-        after the label. It has the same image and, in its description, the same word. So has a return after a roll-out
+        after the label. It has the same image, and the word in its description. So has the second of two updates one
+        right after the other, if the first one's write came late and was labelled. So has a return after a roll-out
         that failed, whose description names the image before and the one that it goes back to.
         """
         for number, entry in enumerate(self.record):
             latest = self.record[0]
             word = min(self._words([entry]) - {ACKNOWLEDGED}, default=None)
-            same = (entry.image_id, entry.description) == (latest.image_id, latest.description)
+            same = entry.image_id == latest.image_id
             same = same or returned_from(latest.description) == (entry.image_id, latest.image_id)
             if word is not None and (number == 0 or (same and latest.description.endswith(f" ({word})"))):
                 return word

@@ -117,13 +117,15 @@ class Mover:
         return [f"{where}: {found}, not {image}" for where, found in named.items() if found != [image]]
 
     def way_out(self, image: str) -> Findings:
-        """What the update itself prints as the way out puts the channel right: that, or a plain second update."""
+        """What the update itself prints as the way out puts the channel right: that, or a second update a bit later."""
         self.ask_for(image)
         run = self.up()
         yield TRACEBACK, TRACE.search(run.output)
         if run.status != 0:
             if printed := WAY_OUT.search(run.output):
                 self.adopt(printed[1])
+            # SSM writes seconds after the call; until then a provider does not find a pointer that was made anew.
+            self.bench.await_reads()
             again = self.up()
             yield TRACEBACK, TRACE.search(again.output)
             yield STUCK, again.status != 0 and again.output

@@ -64,11 +64,13 @@ def _well_again(bench: Workbench) -> Iterator[None]:
     bench.set_faults()
 
 
-def made_anew(up: Callable[[], Run]) -> None:
+def made_anew(bench: Workbench, up: Callable[[], Run]) -> None:
     """Update a stack whose state has a pointer that is gone: the provider may not find at once what it writes anew."""
+    bench.await_reads()
     run = up()
     if run.status != 0:
         assert "the resource did not exist while updating" in run.output
+        bench.await_reads()
         assert up().status == 0
 
 
@@ -140,7 +142,9 @@ def test_two_promotions_at_once(account: Account, lab: LabSettings, tmp_path_fac
     account.check(mine)
     assert promote(other, mine).status == 0, "taken over by pinning what is there"
     remove_stacks(other)
-    made_anew(lambda: promote(account.bench, mine))  # the other stack's removal took the pointer with it
+    made_anew(
+        account.bench, lambda: promote(account.bench, mine)
+    )  # the other stack's removal took the pointer with it
     account.check(mine)
 
 

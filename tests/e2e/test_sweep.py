@@ -76,7 +76,7 @@ class Target(Mover):
         if found["Version"] > SHORT_HISTORY:
             ssm.delete_parameter(Name=pointer_name(ROLE, CHANNEL))
             self.ask_for(found["Value"])
-            made_anew(self.up)
+            made_anew(self.bench, self.up)
         new = next(image for image in self.images if image != found["Value"])
         # Each image is recorded once for a channel: as if it were new.
         ec2.delete_tags(Resources=[new], Tags=[{"Key": held_tag(CHANNEL)}])

@@ -243,7 +243,7 @@ def test_a_pointer_that_is_written_after_the_provider_has_read_it(
 
 def test_a_pointer_that_is_gone_though_the_state_has_it(account: Account, mine: str) -> None:
     account.bench.client("ssm").delete_parameter(Name=POINTER)
-    made_anew(lambda: account.up(FIRST, mine))
+    made_anew(account.bench, lambda: account.up(FIRST, mine))
     account.check(FIRST, mine)
 
 

@@ -20,14 +20,16 @@ class Aws:
         self.ec2.create_tags(Resources=[image], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
         return image
 
-    def point(self, channel: str, image: str, source: str = "candidate", label: str | None = None) -> int:
-        """Write a pointer; its new version."""
+    def point(
+        self, channel: str, image: str, source: str = "candidate", label: str | None = None, word: str = ""
+    ) -> int:
+        """Write a pointer, as the promotion of that word; its new version."""
         name = f"/golden-image/web/{channel}"
         version: int = self.ssm.put_parameter(
             Name=name,
             Value=image,
             Type="String",
-            Description=pointer_description("web", channel, source),
+            Description=pointer_description("web", channel, source) + (f" ({word})" if word else ""),
             Overwrite=True,
         )["Version"]
         if label is not None:

@@ -14,7 +14,8 @@ from pipeline.promote.promotion import Promotion
 from pipeline.promote.standing import Standing, label
 from tests.unit.pipeline.promote.making import REGION, Aws, plan
 
-MINE, YS = label("prod", "4e5f6a7b"), label("dev", "8c9d0e1f")
+WORD, EARLIER = "4e5f6a7b", "1a2b3c4d"
+MINE, YS = label("prod", WORD), label("dev", "8c9d0e1f")
 
 
 @pytest.fixture
@@ -25,8 +26,9 @@ def account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 def claimed(account: Aws) -> dict[str, Any]:
     """What a claim returns that looks now."""
-    seen = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels).standing().seen
-    return {"version": seen.version, "when": seen.when, "label": "4e5f6a7b"}
+    found = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels).standing()
+    seen = found.seen
+    return {"version": seen.version, "when": seen.when, "label": WORD, "displaces": found.image_id}
 
 
 def run(image: str, claim: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def test_a_pointer_that_holds_the_image_gets_the_label_and_no_other(account: Aws
     old, new = account.image("old"), account.image("new")
     account.point("prod", old, label=YS)
     claim = claimed(account)
-    account.point("prod", new)
+    account.point("prod", new, word=WORD)
     found = run(new, claim)
     assert (found["imageId"], found["version"], found["previousImage"]) == (new, 2, old)
     assert account.labels() == {2: [MINE]}
@@ -61,7 +63,7 @@ def test_a_return_that_goes_on_gets_no_label_yet(account: Aws) -> None:
     old, new = account.image("old"), account.image("new")
     account.point("prod", new, label=MINE)
     claim = claimed(account)
-    account.point("prod", old)
+    account.point("prod", old, word=WORD)
     found = held.run(plan("prod", old, claim=claim, returns=True))
     assert (found["imageId"], found["previousImage"]) == (old, new)
     assert account.labels() == {1: [MINE]}
@@ -73,9 +75,23 @@ def test_a_pointer_that_is_written_after_the_call_was_answered(
     old, new = account.image("old"), account.image("new")
     account.point("prod", old)
     claim = claimed(account)
-    waits = slow(monkeypatch, lambda: account.point("prod", new))
+    waits = slow(monkeypatch, lambda: account.point("prod", new, word=WORD))
     assert run(new, claim)["version"] == 2
     assert len(waits) == 3
+
+
+def test_a_write_of_an_earlier_update_that_shows_first_is_not_this_ones(
+    account: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one failed after its call and before its write: without a wait, the second one would have no label."""
+    old, new = account.image("old"), account.image("new")
+    account.point("prod", old, label=MINE)
+    claim = claimed(account)
+    account.point("prod", new, word=EARLIER)
+    waits = slow(monkeypatch, lambda: account.point("prod", new, word=WORD))
+    assert run(new, claim)["version"] == 3
+    assert len(waits) == 3
+    assert account.labels() == {3: [MINE]}
 
 
 def test_a_history_that_lags_behind_the_first_promotion(
@@ -83,7 +99,7 @@ def test_a_history_that_lags_behind_the_first_promotion(
 ) -> None:
     new = account.image("new")
     claim = claimed(account)
-    account.point("prod", new)
+    account.point("prod", new, word=WORD)
     real = Promotion.of(plans.Held.from_json(plan("prod", new, claim={}))).pointer.standing
     waits: list[float] = []
     empty = Standing(stack="prod", role="web", channel="prod", record=[])
@@ -110,7 +126,7 @@ def test_an_answer_that_was_lost_and_a_second_write_of_the_same(account: Aws) ->
     account.point("prod", old)
     claim = claimed(account)
     for _ in range(2):
-        account.point("prod", new)
+        account.point("prod", new, word=WORD)
     assert run(new, claim)["version"] == 3
     assert account.labels() == {3: [MINE]}
 
@@ -123,7 +139,7 @@ def test_a_read_that_does_not_show_what_the_claim_saw_is_not_somebody_elses_prom
     earlier = pointer.Pointer("prod", "web", "prod", channels=Account(region=REGION).channels).standing()
     account.point("prod", second)
     claim = claimed(account)
-    account.point("prod", new)
+    account.point("prod", new, word=WORD)
     real = pointer.Pointer.standing
     answers = iter([earlier])
     monkeypatch.setattr(pointer.Pointer, "standing", lambda self: next(answers, None) or real(self))
@@ -139,7 +155,7 @@ def test_two_promotions_at_once(account: Aws, order: str) -> None:
     account.point("prod", old)
     claim = claimed(account)
     for who in order.split():
-        account.point("prod", {"mine": mine, "theirs": theirs}[who])
+        account.point("prod", {"mine": mine, "theirs": theirs}[who], word=WORD if who == "mine" else "")
     with pytest.raises(PipelineError, match="channel prod was changed by another promotion") as caught:
         run(mine, claim)
     assert theirs in str(caught.value)
@@ -156,7 +172,7 @@ def test_somebody_elses_is_there_while_this_one_is_still_being_written(
     account.point("prod", old)
     claim = claimed(account)
     account.point("prod", theirs, label=YS)
-    slow(monkeypatch, lambda: account.point("prod", mine))
+    slow(monkeypatch, lambda: account.point("prod", mine, word=WORD))
     with pytest.raises(PipelineError, match="channel prod was changed by another promotion") as caught:
         run(mine, claim)
     assert f"version 3: {mine}" in str(caught.value)
@@ -171,7 +187,7 @@ def test_somebody_elses_tag_that_a_list_does_not_show_yet(
     account.point("prod", old)
     claim = claimed(account)
     for image in (theirs, "ami-00000000000000000", mine):
-        account.point("prod", image)
+        account.point("prod", image, word=WORD)
     monkeypatch.setattr(Promotion, "tagged", lambda self: {})
     taken: list[str] = []
     real = Promotion.untag
@@ -208,7 +224,7 @@ def test_a_write_of_the_same_image_that_shows_later_gets_the_label(
     image = account.image("same")
     account.point("prod", image, label=MINE)
     claim = claimed(account)
-    slow(monkeypatch, lambda: account.point("prod", image))
+    slow(monkeypatch, lambda: account.point("prod", image, word=WORD))
     assert run(image, claim)["version"] == 2
     assert account.labels() == {2: [MINE]}
 
@@ -220,9 +236,9 @@ def test_a_second_write_after_the_same_claim_gets_the_label(
     old, image = account.image("old"), account.image("new")
     account.point("prod", old, label=MINE)
     claim = claimed(account)
-    account.point("prod", image)
+    account.point("prod", image, word=WORD)
     assert run(image, claim)["version"] == 2
-    slow(monkeypatch, lambda: account.point("prod", image))
+    slow(monkeypatch, lambda: account.point("prod", image, word=WORD))
     assert run(image, claim)["version"] == 3
     assert 3 in account.labels()
     assert 2 not in account.labels()
@@ -245,8 +261,8 @@ def test_the_version_that_the_provider_saw_is_waited_for(
     image = account.image("same")
     account.point("prod", account.image("old"))
     claim = claimed(account)
-    account.point("prod", image)
-    slow(monkeypatch, lambda: account.point("prod", image))
+    account.point("prod", image, word=WORD)
+    slow(monkeypatch, lambda: account.point("prod", image, word=WORD))
     assert held.run(plan("prod", image, claim=claim, pointerVersion=3))["version"] == 3
     assert account.labels() == {3: [MINE]}
 
@@ -269,7 +285,7 @@ def test_a_channel_that_was_made_anew_between_the_look_and_the_write(account: Aw
     claim = claimed(account)
     account.ssm.delete_parameter(Name="/golden-image/web/prod")
     account.point("prod", theirs)
-    account.point("prod", mine)
+    account.point("prod", mine, word=WORD)
     with pytest.raises(PipelineError, match="channel prod was changed by another promotion"):
         run(mine, claim)
 
@@ -286,7 +302,7 @@ def test_a_label_that_is_not_a_stacks_stays(account: Aws) -> None:
     old, new = account.image("old"), account.image("new")
     account.point("prod", old, label="release")
     claim = claimed(account)
-    account.point("prod", new)
+    account.point("prod", new, word=WORD)
     run(new, claim)
     assert account.labels() == {1: ["release"], 2: [MINE]}
 

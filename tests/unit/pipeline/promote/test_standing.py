@@ -52,6 +52,15 @@ def test_a_write_that_came_twice_as_its_answer_was_lost() -> None:
     assert standing("a", ("b", MINE), "b").moved, "no word: nothing says whose it is"
 
 
+def test_two_updates_one_right_after_the_other_of_which_the_first_ones_write_was_labelled() -> None:
+    """Both asked for one image, and SSM wrote both late: the second one came after the label."""
+    first = replace(version(2, "b", MINE), description="d (4e5f6a7b)")
+    second = replace(version(3, "b"), description="d (0a1b2c3d)")
+    assert standing("a", first, second).word == "0a1b2c3d"
+    assert standing("a", first, replace(second, description="d (8c9d0e1f)")).moved
+    assert standing("a", first, replace(second, image_id="c")).moved
+
+
 OLD, BAD, GOOD = "ami-0000000a", "ami-0000000b", "ami-0000000c"
 
 
