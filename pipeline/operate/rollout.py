@@ -161,7 +161,7 @@ def lines(seen: Seen) -> Iterator[str]:
         whose = "" if is_ours(under_way, seen.templates) else f"; stack {seen.stack} did not start it"
         how_far = f"{under_way.status}, {under_way.percent} %, {under_way.id}"
         yield f"under way since {_time(under_way)}: {how_far}{whose}"
-        yield f"  to {_brings(seen, under_way.version)}: {seen.new} new machines, {staying - seen.new} old"
+        yield f"  to {_brings(seen, under_way.version)}; machines: {seen.new} new, {staying - seen.new} old"
         if under_way.reason:
             yield f"  {under_way.reason}"
     ended = [one for one in seen.refreshes if not one.active]

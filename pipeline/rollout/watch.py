@@ -110,9 +110,9 @@ class Watch:
     def _progress(self, refresh: Refresh, group: Group, targets: Mapping[str, TargetHealth]) -> str:
         new = group.at(self.wanted)
         well = sum(is_well(one, group, targets) for one in new)
-        machines = f"{len(new)} new machines, {well} of them healthy; {len(group.staying) - len(new)} old"
+        machines = f"{len(new)} new, {well} of them healthy; {len(group.staying) - len(new)} old"
         waits = f"; {refresh.reason}" if refresh.reason else ""
-        return f"{refresh.status}, {refresh.percent} %: {machines}{waits}"
+        return f"{refresh.status}, {refresh.percent} %; machines: {machines}{waits}"
 
     def _waiting(self, group: Group, targets: Mapping[str, TargetHealth]) -> str:
         for one in group.staying:

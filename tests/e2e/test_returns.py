@@ -220,7 +220,7 @@ def test_another_image_meanwhile_has_the_refresh_of_the_first_undone(
     surroundings.alarm(lab, ALARM, "OK")
     stack.begin()
     with stack.moving() as moving:
-        moving.printed("==> roll-out: InProgress, .* 1 new machines")
+        moving.printed("==> roll-out: InProgress, .* machines: 1 new,")
         moving.send(signal.SIGKILL)
         moving.end()
     stack.unlock()

@@ -98,7 +98,7 @@ def test_what_is_under_way(scaling: Scaling, file: Path) -> None:
         f"group web-prod: 3 of 3 machines, 2 of them healthy; launches version 1 of {lt} with {scaling.images[0]}"
     )
     assert second == "under way since 2026-01-31 12:01 UTC: InProgress, 33 %, r-1"
-    assert machines == f"  to version 2 of {lt} with {scaling.images[1]}: 1 new machines, 2 old"
+    assert machines == f"  to version 2 of {lt} with {scaling.images[1]}; machines: 1 new, 2 old"
     assert waits == "  Waiting for instances to warm up."
     assert before == "before (AWS keeps six weeks):"
     assert back == (
