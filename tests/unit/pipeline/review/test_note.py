@@ -111,8 +111,8 @@ def test_two_hundred_changes_stay_readable() -> None:
 @pytest.mark.parametrize(
     ("limit", "left_out"),
     [
-        (20_000, "and 495 lines more"),
-        (4_000, "with all of the 205 changes; `pulumi preview` shows them"),
+        (20_000, "and 502 lines more"),
+        (4_000, "with all of the 206 changes; `pulumi preview` shows them"),
         (900, "The rest does not fit into a note; `pulumi preview` shows it"),
     ],
 )
