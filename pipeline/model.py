@@ -71,13 +71,18 @@ def returned_description(
     """The description of a version by which a channel went back from an image whose roll-out failed."""
     plain = pointer_description(role, channel, source)
     start, end = plain.split(", taken from ", 1)
-    return f"{start}, returned from {failed} to {to}, taken from {end} ({word})"
+    return with_word(f"{start}, returned from {failed} to {to}, taken from {end}", word)
 
 
 def returned_from(description: str) -> tuple[str, str] | None:
     """The image whose roll-out failed and the one that the channel went back to, if a description says so."""
     found = re.search(r", returned from (ami-[0-9a-f]+) to (ami-[0-9a-f]+), taken from ", description)
     return (found[1], found[2]) if found else None
+
+
+def with_word(description: str, word: str) -> str:
+    """A parameter's description with the word of the promotion that writes it; `plain_description` takes it away."""
+    return f"{description} ({word})"
 
 
 def plain_description(description: str) -> str:
@@ -167,6 +172,10 @@ class PointerVersion:
     by: str
     description: str = ""
     labels: tuple[str, ...] = ()
+
+    def has_word(self, word: str) -> bool:
+        """Whether the promotion of that word wrote it, by its description."""
+        return self.description.endswith(with_word("", word))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,7 @@ def _wait(promotion: Promotion, plan: plans.Held) -> Standing:
     seen = Seen.of(plan.claim)
     word = str(plan.claim["label"])
     mine = label(promotion.pointer.stack, word)
-    changes = plan.claim.get("displaces") != plan.image_id
+    changes = plan.claim["displaces"] != plan.image_id
     start = time.monotonic()
     while True:
         found = promotion.pointer.standing()
@@ -75,7 +75,7 @@ def _wait(promotion: Promotion, plan: plans.Held) -> Standing:
             promotion.take_tag(but=found.image_id, fresh=written)
             raise _somebody_elses(found, seen, plan.image_id)
         # Another word is an earlier update's, which failed before its write showed: this one's is still to come.
-        own = any(entry.description.endswith(f" ({word})") for entry in since)
+        own = any(entry.has_word(word) for entry in since)
         # A version with the promotion's label was seen by this step before: it runs again because of another write.
         again = any(mine in entry.labels for entry in found.record)
         new = since and (own or not changes) and mine not in found.record[0].labels

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
-from pipeline.model import plain_description, pointer_name, returned_from
+from pipeline.model import plain_description, pointer_name, returned_from, with_word
 from pipeline.record import KEPT_VERSIONS
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Standing:
             word = min(self._words([entry]) - {ACKNOWLEDGED}, default=None)
             same = entry.image_id == latest.image_id
             same = same or returned_from(latest.description) == (entry.image_id, latest.image_id)
-            if word is not None and (number == 0 or (same and latest.description.endswith(f" ({word})"))):
+            if word is not None and (number == 0 or (same and latest.has_word(word))):
                 return word
             if not same or any(name.startswith(LABELS) for name in entry.labels):
                 break
@@ -176,7 +176,7 @@ class Standing:
         """
         if self.holds(image_id, description):
             return self.record[0].description
-        return f"{description} ({new})"
+        return with_word(description, new)
 
     def oldest(self) -> Standing:
         """The same with its oldest version alone."""

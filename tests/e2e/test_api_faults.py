@@ -142,9 +142,8 @@ def test_two_promotions_at_once(account: Account, lab: LabSettings, tmp_path_fac
     account.check(mine)
     assert promote(other, mine).status == 0, "taken over by pinning what is there"
     remove_stacks(other)
-    made_anew(
-        account.bench, lambda: promote(account.bench, mine)
-    )  # the other stack's removal took the pointer with it
+    # The other stack's removal took the pointer with it.
+    made_anew(account.bench, lambda: promote(account.bench, mine))
     account.check(mine)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 
-from pipeline.model import pointer_description
+from pipeline.model import pointer_description, with_word
 
 REGION = "eu-west-1"
 
@@ -25,11 +25,12 @@ class Aws:
     ) -> int:
         """Write a pointer, as the promotion of that word; its new version."""
         name = f"/golden-image/web/{channel}"
+        text = pointer_description("web", channel, source)
         version: int = self.ssm.put_parameter(
             Name=name,
             Value=image,
             Type="String",
-            Description=pointer_description("web", channel, source) + (f" ({word})" if word else ""),
+            Description=with_word(text, word) if word else text,
             Overwrite=True,
         )["Version"]
         if label is not None:

@@ -187,7 +187,7 @@ def test_somebody_elses_tag_that_a_list_does_not_show_yet(
     account.point("prod", old)
     claim = claimed(account)
     for image in (theirs, "ami-00000000000000000", mine):
-        account.point("prod", image, word=WORD)
+        account.point("prod", image, word=WORD if image == mine else "")
     monkeypatch.setattr(Promotion, "tagged", lambda self: {})
     taken: list[str] = []
     real = Promotion.untag
