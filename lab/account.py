@@ -119,7 +119,7 @@ def crowd(count: int, tags: dict[str, str]) -> None:
     """
     backend = ec2()
     for image in [image for image in backend.amis.values() if image.description == CROWD]:
-        del backend.amis[image.id]
+        del backend.amis[image.id], backend.snapshots[image.ebs_snapshot.id]
     for number in range(count):
         image = backend.register_image(f"{CROWD}-{number}", CROWD)
         image.add_tags(tags)

@@ -38,6 +38,9 @@ LAB_API = "/lab-api/"
 
 JSON = [("Content-Type", "application/json")]
 
+DRY_RUN = "Request would have succeeded, but DryRun flag is set."
+"""EC2's answer to a dry run that is allowed (API reference, error codes); for some reads moto lists all there is."""
+
 
 class ControlPlane:
     """A WSGI application: moto, and the data plane brought to moto's state before an answer leaves.
@@ -89,14 +92,13 @@ class ControlPlane:
             environ=environ,
             json_protocol=bool(target),
         )
-        dry = call.form.get("DryRun") == ["true"]
         answered = self._answer(call)
         if answered is None:
-            self.calls.add(call.caller, call.action, 0, dry=dry)
+            self.calls.add(call.caller, call.action, 0, dry=call.dry)
             faults.break_connection(environ)
             return []
         answer, body = answered
-        self.calls.add(call.caller, call.action, int(answer[0].split()[0]), dry=dry)
+        self.calls.add(call.caller, call.action, int(answer[0].split()[0]), dry=call.dry)
         start_response(*answer)
         return body
 
@@ -109,7 +111,11 @@ class ControlPlane:
         if throttled is not None:
             return throttled
         fault = self.faults.strike(call.action, call.caller.key)
-        return self.manners.answer(call) if fault is None else self._struck(call, fault)
+        if fault is not None:
+            return self._struck(call, fault)
+        if call.dry and READ_ONLY.match(call.action):
+            return faults.error("DryRunOperation", DRY_RUN, status=412, json_protocol=False)
+        return self.manners.answer(call)
 
     def _struck(self, call: Call, fault: faults.Fault) -> Answer | None:
         """What a fault makes of a call."""

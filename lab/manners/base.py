@@ -48,6 +48,11 @@ class Call:
         object.__setattr__(self, "_body", body)
         object.__setattr__(self, "_first", dict(self.environ))
 
+    @property
+    def dry(self) -> bool:
+        """Whether EC2 is only asked if the caller may (DryRun)."""
+        return self.form.get("DryRun") == ["true"]
+
     def again(self) -> Call:
         """The same request, not yet read by anybody."""
         environ = {**self._first, "wsgi.input": io.BytesIO(self._body)}

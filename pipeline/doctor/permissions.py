@@ -153,10 +153,7 @@ def calls(stack: Stack) -> dict[str, dict[str, Any]]:
             "LaunchTemplateData": {"InstanceType": "t3.micro"},
             **_tagged("launch-template", {TAG_CHANNEL: stack.settings.channel}),
         },
-        # All types are a long list, where a stand-in for EC2 does not know dry runs.
-        "ec2:DescribeInstanceTypes": {"InstanceTypes": ["t3.micro"]},
         "ec2:DescribeLaunchTemplateVersions": {"Versions": ["$Default"]},
-        "ec2:DescribeSnapshots": {"OwnerIds": ["self"]},
         "ssm:GetParameter": {"Name": pointer},
         "ssm:GetParametersByPath": {"Path": f"{POINTER_ROOT}/{NAME}"},
         "ssm:GetParameterHistory": {"Name": pointer},

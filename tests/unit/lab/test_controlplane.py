@@ -151,3 +151,9 @@ def test_the_default_vpc_has_a_way_out(ec2: Any) -> None:
 def test_what_moto_does_not_do_is_an_error_that_a_client_can_read(ec2: Any) -> None:
     with pytest.raises(ClientError, match="could not carry out GetIpamAddressHistory"):
         ec2.get_ipam_address_history(Cidr="10.0.0.0/8", IpamScopeId="ipam-scope-1")
+
+
+def test_a_dry_run_of_a_read_reads_nothing(ec2: Any) -> None:
+    for read in (ec2.describe_snapshots, ec2.describe_instance_types, ec2.describe_images):
+        with pytest.raises(ClientError, match="DryRunOperation"):
+            read(DryRun=True)

@@ -207,3 +207,5 @@ def test_a_crowd_of_images_comes_and_goes(ec2: Any) -> None:
         httpx.put(url(ec2, "crowd"), json=crowd).raise_for_status()
         images = ec2.describe_images(Owners=["self"], Filters=[{"Name": "tag:Role", "Values": ["web"]}])
         assert len(images["Images"]) == count
+        # All but the snapshot of the lab's own base image.
+        assert len(ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]) == 1 + count
