@@ -127,7 +127,7 @@ def _place(stack: Settings, account: Account) -> ClonePlace:
     cidr = wanted.allowed_cidr
     if cidr is None:
         # Asked only where the stack names no range.
-        from pipeline.validation.public_ip import caller_cidr
+        from pipeline.machines.public_ip import caller_cidr
 
         cidr = caller_cidr()
     return ClonePlace(

@@ -6,12 +6,13 @@ import subprocess
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from pipeline import plans, secretscan
+from pipeline import plans
 from pipeline.aws.account import Account
 from pipeline.aws.patience import LONG
 from pipeline.baking import packer, source, sourcescan
 from pipeline.errors import PipelineError
 from pipeline.model import TAG_BAKE_KEY, TAG_GIT_COMMIT, TAG_SOURCE_IMAGE
+from pipeline.scanning import secretscan
 from pipeline.settings.role import TEMPLATE
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import threading
 import time
 from typing import IO, TYPE_CHECKING
 
-from pipeline import gitleaks, log
+from pipeline import log
 from pipeline.errors import PipelineError
+from pipeline.scanning import gitleaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

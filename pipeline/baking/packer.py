@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pipeline import gitleaks, log
+from pipeline import log
 from pipeline.baking import leftovers, supervisor, version
 from pipeline.baking.brief import Brief
 from pipeline.baking.diagnose import diagnose
@@ -20,6 +20,7 @@ from pipeline.baking.failedtask import failed_task
 from pipeline.baking.livelog import Live, Redactor
 from pipeline.baking.manifest import Artifact, last_artifact
 from pipeline.errors import PipelineError
+from pipeline.scanning import gitleaks
 from pipeline.settings.role import TEMPLATE
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import secretscan
 from pipeline.baking.sources import source_files
 from pipeline.errors import PipelineError
-from pipeline.validation import collector, structure
-from pipeline.validation.deadline import Deadline
-from pipeline.validation.imagescan import Scan
-from pipeline.validation.machinefiles import Batches
+from pipeline.machines.deadline import Deadline
+from pipeline.probes import collector
+from pipeline.scanning import secretscan, structure
+from pipeline.scanning.imagescan import Scan
+from pipeline.scanning.machinefiles import Batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pipeline.secretscan import Allowed, Finding
+    from pipeline.scanning.secretscan import Allowed, Finding
 
 SECONDS = 120.0
 READ_AT_ONCE = 1 << 16

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline import gitleaks, visible
+from pipeline import visible
 from pipeline.errors import PipelineError
+from pipeline.scanning import gitleaks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.validation import onmachine
-from pipeline.validation.clones import say
-from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
+from pipeline.machines import onmachine
+from pipeline.machines.clones import say
+from pipeline.results import FAILED, PASSED, SKIPPED, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline.validation.clones import Clone
-    from pipeline.validation.deadline import Deadline
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.clones import Clone
+    from pipeline.machines.deadline import Deadline
+    from pipeline.machines.ssh import SshSession
 
 CHECK = "accounts"
 ALLOW = "golden-image:validation.allowedSkips"
@@ -54,7 +54,7 @@ def check(
         PipelineError: The machine could not be asked.
     """
     started = deadline.elapsed()
-    source = onmachine.program("accounts_probe")
+    source = onmachine.program("accounts")
     seen = onmachine.ask(clone, source, access=access, deadline=deadline, purpose="read the accounts")
     results = judge(seen, clone, user=access.user, key=access.public_key, allowed=allowed)
     wrong = sum(result.outcome == FAILED for result in results)
@@ -70,7 +70,7 @@ def judge(
     """One result for each finding, and one for each kind without any.
 
     Args:
-        seen: What `accounts_probe` prints.
+        seen: What `pipeline.probes.accounts` prints.
         clone: The machine.
         user: The user that cloud-init makes at boot.
         key: The public key that it gives to that user, as authorized_keys has it.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from pipeline.machines.clones import say
+from pipeline.results import FAILED, SKIPPED, CheckResult, allowed_name, name_of
 from pipeline.validation import accounts, identity, sameness
-from pipeline.validation.clones import say
-from pipeline.validation.results import FAILED, SKIPPED, CheckResult, allowed_name, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.results import FAILED, PASSED, SKIPPED, CheckResult, allowed_name, name_of
 from pipeline.settings.role import CHECKS, FOLDER
-from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult, allowed_name, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

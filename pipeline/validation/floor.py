@@ -9,15 +9,15 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from pipeline.validation.clones import say
-from pipeline.validation.results import FAILED, PASSED, CheckResult
+from pipeline.machines.clones import say
+from pipeline.results import FAILED, PASSED, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.validation.clones import Clone
-    from pipeline.validation.deadline import Deadline
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.clones import Clone
+    from pipeline.machines.deadline import Deadline
+    from pipeline.machines.ssh import SshSession
 
 CHECK = "floor"
 

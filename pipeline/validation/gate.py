@@ -13,31 +13,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import secretscan
 from pipeline.errors import PipelineError
+from pipeline.machines.clones import Clone, say
+from pipeline.results import FAILED, PASSED, CheckResult
+from pipeline.scanning import imagescan, secretscan
 from pipeline.validation import (
     accounts,
     allowances,
     completeness,
     floor,
     identity,
-    imagescan,
     pytest_run,
     redaction,
     sameness,
     show,
     uptime,
 )
-from pipeline.validation.clones import Clone, say
-from pipeline.validation.results import FAILED, PASSED, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pipeline import plans
-    from pipeline.validation.clones import Clones
-    from pipeline.validation.deadline import Deadline
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.clones import Clones
+    from pipeline.machines.deadline import Deadline
+    from pipeline.machines.ssh import SshSession
 
 SMOKE_LINES = 10
 

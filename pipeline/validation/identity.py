@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
+from pipeline.results import FAILED, PASSED, SKIPPED, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

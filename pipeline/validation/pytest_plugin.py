@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.validation.results import DESCRIPTOR_VARIABLE, FAILED, PASSED, SKIPPED, CheckResult, name_of
+from pipeline.results import DESCRIPTOR_VARIABLE, FAILED, PASSED, SKIPPED, CheckResult, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -13,19 +13,19 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from pipeline import results
 from pipeline.errors import PipelineError
+from pipeline.machines.clones import Clone, say
 from pipeline.processes import dies_with_parent
 from pipeline.settings.role import CHECKS, FOLDER, TEMPLATE
-from pipeline.validation import results
-from pipeline.validation.clones import Clone, say
 from pipeline.validation.completeness import Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from pipeline.validation.deadline import Deadline
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.deadline import Deadline
+    from pipeline.machines.ssh import SshSession
 
 MARKS = {results.PASSED: "ok", results.FAILED: "FAILED", results.SKIPPED: "skipped"}
 

@@ -6,13 +6,13 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline import gitleaks
 from pipeline.errors import PipelineError
+from pipeline.scanning import gitleaks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.validation.results import CheckResult
+    from pipeline.results import CheckResult
 
 
 def results(found: Sequence[CheckResult]) -> list[CheckResult]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from pipeline import visible
-from pipeline.validation.results import FAILED, SKIPPED
+from pipeline.results import FAILED, SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.validation.results import CheckResult
+    from pipeline.results import CheckResult
 
 REPORTS = Path("reports")
 

@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
-from pipeline.validation import onmachine
-from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
+from pipeline.machines import onmachine
+from pipeline.results import FAILED, PASSED, SKIPPED, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.validation.clones import Clone
-    from pipeline.validation.deadline import Deadline
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.clones import Clone
+    from pipeline.machines.deadline import Deadline
+    from pipeline.machines.ssh import SshSession
 
 CHECK = "identity::file"
 ALLOW = "golden-image:validation.allowedSkips"
@@ -63,7 +63,7 @@ def files(
     Raises:
         PipelineError: A machine could not be asked.
     """
-    source = onmachine.program("identity_probe")
+    source = onmachine.program("identity")
 
     def ask(clone: Clone) -> Any:
         return onmachine.ask(clone, source, access=access, deadline=deadline, purpose="read the ids")
@@ -77,7 +77,7 @@ def compare(found: Mapping[str, Any], allowed: Mapping[str, str]) -> list[CheckR
     """One result for each file that is a finding, or a passed one.
 
     Args:
-        found: Address to what `identity_probe` prints there.
+        found: Address to what `pipeline.probes.identity` prints there.
         allowed: Name of a check to the reason why its finding is accepted.
     """
     wrong: dict[str, tuple[str, str]] = {}

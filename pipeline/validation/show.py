@@ -7,16 +7,17 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline import gitleaks, visible
-from pipeline.validation.clones import say
+from pipeline import visible
+from pipeline.machines.clones import say
+from pipeline.scanning import gitleaks
 from pipeline.validation.completeness import NO_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.validation.clones import Clone, Clones
-    from pipeline.validation.results import CheckResult
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.clones import Clone, Clones
+    from pipeline.machines.ssh import SshSession
+    from pipeline.results import CheckResult
 
 TABLE_WIDTH = 140
 JOURNAL_LINES = 10

@@ -7,15 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
-from pipeline.validation.boot_watch import BootWatch
-from pipeline.validation.clones import say
-from pipeline.validation.results import FAILED, PASSED, CheckResult
-from pipeline.validation.ssh import SSH_FAILED, STATE_EVERY_SECONDS
+from pipeline.machines.boot_watch import BootWatch
+from pipeline.machines.clones import say
+from pipeline.machines.ssh import SSH_FAILED, STATE_EVERY_SECONDS
+from pipeline.results import FAILED, PASSED, CheckResult
 
 if TYPE_CHECKING:
-    from pipeline.validation.clones import Clone, Clones
-    from pipeline.validation.deadline import Deadline
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.clones import Clone, Clones
+    from pipeline.machines.deadline import Deadline
+    from pipeline.machines.ssh import SshSession
 
 CHECK = "stays-up"
 BOOT_ID = ["cat", "/proc/sys/kernel/random/boot_id"]

@@ -7,19 +7,19 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import plans
+from pipeline import plans, results
 from pipeline.aws.account import Account
 from pipeline.aws.patience import LONG
 from pipeline.errors import PipelineError
+from pipeline.machines.boot_watch import BootWatch
+from pipeline.machines.clones import Clone, Clones, say
+from pipeline.machines.deadline import Deadline
+from pipeline.machines.ssh import SshSession
 from pipeline.promote import settle
+from pipeline.results import CheckResult
 from pipeline.validation import causes as causes_module
-from pipeline.validation import completeness, redaction, report, results, show
-from pipeline.validation.boot_watch import BootWatch
-from pipeline.validation.clones import Clone, Clones, say
-from pipeline.validation.deadline import Deadline
+from pipeline.validation import completeness, redaction, report, show
 from pipeline.validation.gate import Gate
-from pipeline.validation.results import CheckResult
-from pipeline.validation.ssh import SshSession
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

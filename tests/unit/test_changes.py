@@ -46,7 +46,7 @@ def test_what_a_row_names_in_a_file_is_in_that_file() -> None:
     for file, names in {
         "pipeline/operate/retire.py": ("class Limits",),
         "pipeline/promote/history.py": ("def previous_good", "class Entry", "def obstacle"),
-        "pipeline/gitleaks.py": ("def scan", "def recognised"),
+        "pipeline/scanning/gitleaks.py": ("def scan", "def recognised"),
     }.items():
         for name in names:
             assert re.search(rf"\b{name}\b", (PROJECT / file).read_text()), (file, name)

@@ -20,12 +20,12 @@ from pipeline.doctor.findings import Report, Subject
 from pipeline.errors import PipelineError
 from pipeline.model import Image
 from pipeline.promote import refusals
+from pipeline.results import FAILED, CheckResult
 from pipeline.settings import keys, load, provider, schema
 from pipeline.settings.group import GroupKeys
 from pipeline.settings.request import Request
 from pipeline.settings.role import Role
 from pipeline.validation import report
-from pipeline.validation.results import FAILED, CheckResult
 from tools.checks import PROJECT
 
 HOSTILE = {

@@ -8,10 +8,10 @@ from typing import IO
 
 import pytest
 
-from pipeline import gitleaks
 from pipeline.baking import livelog, packer
 from pipeline.baking.livelog import Live, Redactor
 from pipeline.errors import PipelineError
+from pipeline.scanning import gitleaks
 from tests import secret_forms
 
 PREFIX = "    web-base.amazon-ebs.web-base: "

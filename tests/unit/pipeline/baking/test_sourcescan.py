@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.baking import sourcescan
 from pipeline.errors import PipelineError
-from pipeline.secretscan import Allowed, Finding
+from pipeline.scanning.secretscan import Allowed, Finding
 from tests import secret_forms
 
 TOKEN = "AKIA" + "QZ3KLMNP7RSTUVWX"

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.validation import accounts, accounts_probe, onmachine, sshd_probe
-from pipeline.validation.clones import Clone
-from pipeline.validation.results import FAILED, PASSED, SKIPPED
+from pipeline.machines import onmachine
+from pipeline.machines.clones import Clone
+from pipeline.probes import accounts as program
+from pipeline.probes import sshd
+from pipeline.results import FAILED, PASSED, SKIPPED
+from pipeline.validation import accounts
 
 CLONE = Clone("i-1", "192.0.2.1")
 MINE = "ssh-ed25519 " + "A" * 60
@@ -43,7 +46,7 @@ def probe(root: Path, **files: str) -> Any:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     done = subprocess.run(
-        [sys.executable, "-I", "-"], input=onmachine.program("accounts_probe"), capture_output=True, check=True,
+        [sys.executable, "-I", "-"], input=onmachine.program("accounts"), capture_output=True, check=True,
         env={"PATH": os.environ["PATH"], "ROOT": str(root)},
     )  # fmt: skip
     assert HASH.encode() not in done.stdout, "no hash leaves the machine"
@@ -150,7 +153,7 @@ def test_keys_wherever_sshd_looks(tmp_path: Path) -> None:
         f'# a comment\ncommand="echo no" {MINE} mine\nssh-ed25519 {"B" * 60} builder\n'
     )
     account = {"name": "root", "uid": "0", "home": "/root"}
-    found = list(accounts_probe.keys(str(tmp_path), account, ".ssh/authorized_keys /etc/keys/%u none"))
+    found = list(program.keys(str(tmp_path), account, ".ssh/authorized_keys /etc/keys/%u none"))
     assert [one["key"][0] for one in found] == ["A", "B"]
     assert failures(with_sshd(keys=found)) == {
         "accounts::authorized-key::root": "/etc/keys/root: a key that is not the instance's lets in root"
@@ -172,7 +175,7 @@ def test_options_of_a_daemon_that_runs() -> None:
         "sshd: /usr/sbin/sshd -D -f /opt/sshd_config -oPort=2222 -o AuthorizedKeysCommand /usr/bin/x %u %f "
         "-o AuthorizedKeysCommandUser eic [listener] 0 of 10-100 startups"
     )
-    assert sshd_probe.options(title) == [
+    assert sshd.options(title) == [
         "-f", "/opt/sshd_config", "-o", "Port=2222", "-o", "AuthorizedKeysCommand /usr/bin/x %u %f",
         "-o", "AuthorizedKeysCommandUser eic",
     ]  # fmt: skip
@@ -183,8 +186,8 @@ def test_places_of_match_blocks() -> None:
         "Match User ann", "Match Address !10.1.0.0/16,10.0.0.0/8 User *", "match host *.corp LocalPort 2222",
         "Match all # address 1.2.3.4",
     ]  # fmt: skip
-    places = sshd_probe.places(text)
-    assert places[0] == sshd_probe.ELSEWHERE
+    places = sshd.places(text)
+    assert places[0] == sshd.ELSEWHERE
     assert [(place["addr"], place["host"], place["lport"]) for place in places[1:]] == [
         ("10.0.0.1", "10.0.0.1", "22"), ("203.0.113.9", "1.corp", "2222"),
     ]  # fmt: skip

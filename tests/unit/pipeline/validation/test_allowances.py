@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline.results import FAILED, PASSED, SKIPPED, CheckResult
 from pipeline.validation import allowances, completeness
-from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
 
 COLLECTED = [
     "test_web.py::test_health[ssh://admin@192.0.2.1]",

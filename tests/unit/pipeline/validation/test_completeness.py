@@ -1,7 +1,8 @@
 """What becomes of results that are not there, and of skips."""
 
-from pipeline.validation import completeness, results
-from pipeline.validation.results import CheckResult
+from pipeline import results
+from pipeline.results import CheckResult
+from pipeline.validation import completeness
 
 
 def test_a_skip_that_the_stack_allows() -> None:

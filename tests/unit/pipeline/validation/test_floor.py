@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import pytest
 
+from pipeline.machines.clones import Clone
+from pipeline.machines.deadline import Deadline
+from pipeline.results import FAILED, PASSED
 from pipeline.validation import floor
-from pipeline.validation.clones import Clone
-from pipeline.validation.deadline import Deadline
-from pipeline.validation.results import FAILED, PASSED
 
 CLONE = Clone("i-1", "127.0.0.1")
 

@@ -11,10 +11,10 @@ import pytest
 
 from pipeline import plans
 from pipeline.errors import PipelineError
+from pipeline.machines.clones import Clone
+from pipeline.machines.deadline import Deadline
+from pipeline.results import FAILED, PASSED, CheckResult
 from pipeline.validation import floor, gate, uptime
-from pipeline.validation.clones import Clone
-from pipeline.validation.deadline import Deadline
-from pipeline.validation.results import FAILED, PASSED, CheckResult
 from tests.unit.pipeline.test_plans import GIVEN
 
 MACHINES = [Clone("i-1", "192.0.2.1"), Clone("i-2", "192.0.2.2")]

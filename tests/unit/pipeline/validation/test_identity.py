@@ -4,8 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from pipeline.results import FAILED, PASSED, SKIPPED, CheckResult
 from pipeline.validation import identity
-from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
 
 BUILDER = {"machine-id": "b1", "hostname": "b2", "cloud-init instance id": "b3", "ssh host key ed25519": "b4"}
 

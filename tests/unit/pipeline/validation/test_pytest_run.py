@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import pytest
 
+from pipeline import results
 from pipeline.errors import PipelineError
-from pipeline.validation import completeness, pytest_run, results
-from pipeline.validation.clones import Clone
-from pipeline.validation.deadline import Deadline
-from pipeline.validation.results import CheckResult
+from pipeline.machines.clones import Clone
+from pipeline.machines.deadline import Deadline
+from pipeline.results import CheckResult
+from pipeline.validation import completeness, pytest_run
 
 CLONE = Clone("i-1", "127.0.0.1")
 CHECKS = """

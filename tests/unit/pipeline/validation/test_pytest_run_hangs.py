@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.validation import pytest_run, results
-from pipeline.validation.deadline import Deadline
+from pipeline import results
+from pipeline.machines.deadline import Deadline
+from pipeline.validation import pytest_run
 from tests.unit.pipeline.validation.test_pytest_run import CLONE, Way
 
 SLOW = "    import os, pathlib, time\n    pathlib.Path(os.environ['HANGS']).touch()\n    time.sleep(900)\n"

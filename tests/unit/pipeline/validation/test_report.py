@@ -9,8 +9,8 @@ import pytest
 
 from pipeline import plans
 from pipeline.errors import PipelineError
+from pipeline.results import FAILED, PASSED, CheckResult
 from pipeline.validation import redaction, report, validate
-from pipeline.validation.results import FAILED, PASSED, CheckResult
 from tests.unit.pipeline.test_plans import GIVEN
 
 TOKEN = "AKIA" + "QZ3KLMNP7RSTUVWX"

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import onmachine, sameness
-from pipeline.validation.clones import Clone
-from pipeline.validation.results import FAILED, PASSED, SKIPPED
+from pipeline.machines import onmachine
+from pipeline.machines.clones import Clone
+from pipeline.results import FAILED, PASSED, SKIPPED
+from pipeline.validation import sameness
 
 ID = "7f8c1c5e-5d2b-4f2e-9a55-0d7c1b2a3e4f"
 HEX = "0123456789abcdef0123456789abcdef"
@@ -78,7 +79,7 @@ def probe(root: Path, files: dict[str, bytes]) -> Any:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     done = subprocess.run(
-        [sys.executable, "-I", "-"], input=onmachine.program("identity_probe"), capture_output=True,
+        [sys.executable, "-I", "-"], input=onmachine.program("identity"), capture_output=True,
         check=True, env={"PATH": os.environ["PATH"], "ROOT": str(root)},
     )  # fmt: skip
     assert ID.encode() not in done.stdout, "the content stays on the machine"

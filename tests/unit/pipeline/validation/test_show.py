@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
+from pipeline.machines.clones import Clone
+from pipeline.results import FAILED, CheckResult
 from pipeline.validation import show
-from pipeline.validation.clones import Clone
 from pipeline.validation.completeness import NO_RESULT
-from pipeline.validation.results import FAILED, CheckResult
 
 CLONE = Clone("i-1", "192.0.2.1")
 TOKEN = "AKIA" + "QZ3KLMNP7RSTUVWX"

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from pipeline import plans
+from pipeline.machines.clones import Clone
+from pipeline.machines.deadline import Deadline
 from pipeline.validation import sameness
-from pipeline.validation.clones import Clone
-from pipeline.validation.deadline import Deadline
 from pipeline.validation.gate import Gate
 from tests.unit.pipeline.test_plans import GIVEN
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.machines.clones import Clone, Clones
+from pipeline.machines.ssh import SshSession
 from pipeline.promote import settle
-from pipeline.validation import accounts, floor, imagescan, keygen, pytest_run, report, show, validate
-from pipeline.validation.clones import Clone, Clones
+from pipeline.results import FAILED, PASSED, SKIPPED, CheckResult
+from pipeline.scanning import imagescan
+from pipeline.validation import accounts, floor, keygen, pytest_run, report, show, validate
 from pipeline.validation.completeness import Run
 from pipeline.validation.gate import Gate
-from pipeline.validation.results import FAILED, PASSED, SKIPPED, CheckResult
-from pipeline.validation.ssh import SshSession
 
 CLONES = [Clone("i-1", "192.0.2.1"), Clone("i-2", "192.0.2.2")]
 IMAGE = "ami-0123456789abcdef0"

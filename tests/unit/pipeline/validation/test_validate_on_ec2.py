@@ -8,13 +8,14 @@ import boto3
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.machines.clones import Clone, Clones
+from pipeline.machines.ssh import SshSession
 from pipeline.model import TAG_CHANNEL, TAG_ROLE
-from pipeline.validation import accounts, floor, imagescan, keygen, pytest_run, report, show, validate
-from pipeline.validation.clones import Clone, Clones
+from pipeline.results import FAILED, PASSED, CheckResult
+from pipeline.scanning import imagescan
+from pipeline.validation import accounts, floor, keygen, pytest_run, report, show, validate
 from pipeline.validation.completeness import Run
 from pipeline.validation.gate import Gate
-from pipeline.validation.results import FAILED, PASSED, CheckResult
-from pipeline.validation.ssh import SshSession
 
 REGION = "eu-west-1"
 

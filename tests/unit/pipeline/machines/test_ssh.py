@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import keygen, ssh
-from pipeline.validation.clones import Clone
-from pipeline.validation.deadline import Deadline
+from pipeline.machines import ssh
+from pipeline.machines.clones import Clone
+from pipeline.machines.deadline import Deadline
+from pipeline.validation import keygen
 
 CLONE = Clone("i-1", "192.0.2.1")
 NO_BUS = subprocess.CompletedProcess([], 1, "\n", "Failed to connect to bus: No such file or directory")

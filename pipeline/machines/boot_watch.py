@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from pipeline.validation.clones import Clone, Clones
-    from pipeline.validation.deadline import Deadline
+    from pipeline.machines.clones import Clone, Clones
+    from pipeline.machines.deadline import Deadline
 
 BOOTED = re.compile(r"Reached target .*multi-user", re.IGNORECASE)
 SSHD_FAILED = re.compile(r"Failed to start .*(OpenSSH|sshd?\b)", re.IGNORECASE)

@@ -8,22 +8,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline import gitleaks, secretscan
 from pipeline.errors import PipelineError
-from pipeline.secretscan import Finding
-from pipeline.validation import onmachine, structure
-from pipeline.validation.clones import say
-from pipeline.validation.machinefiles import NPM, Batch, Batches
-from pipeline.validation.results import FAILED, PASSED, CheckResult
+from pipeline.machines import onmachine
+from pipeline.machines.clones import say
+from pipeline.results import FAILED, PASSED, CheckResult
+from pipeline.scanning import gitleaks, secretscan, structure
+from pipeline.scanning.machinefiles import NPM, Batch, Batches
+from pipeline.scanning.secretscan import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pipeline.secretscan import Allowed
-    from pipeline.validation.clones import Clone
-    from pipeline.validation.deadline import Deadline
-    from pipeline.validation.machinefiles import MachineFile
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.clones import Clone
+    from pipeline.machines.deadline import Deadline
+    from pipeline.machines.ssh import SshSession
+    from pipeline.scanning.machinefiles import MachineFile
+    from pipeline.scanning.secretscan import Allowed
 
 CHECK = "secrets"
 

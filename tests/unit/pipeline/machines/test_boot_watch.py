@@ -5,10 +5,10 @@ from typing import Any, cast
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import boot_watch
-from pipeline.validation.boot_watch import BootWatch
-from pipeline.validation.clones import Clone
-from pipeline.validation.deadline import Deadline
+from pipeline.machines import boot_watch
+from pipeline.machines.boot_watch import BootWatch
+from pipeline.machines.clones import Clone
+from pipeline.machines.deadline import Deadline
 
 CLONE = Clone("i-1", "192.0.2.1")
 BOOTED = "[  OK  ] Reached target multi-user.target - Multi-User System.\n"

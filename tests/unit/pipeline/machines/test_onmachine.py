@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import onmachine
-from pipeline.validation.clones import Clone
-from pipeline.validation.deadline import Deadline
+from pipeline.machines import onmachine
+from pipeline.machines.clones import Clone
+from pipeline.machines.deadline import Deadline
 
 CLONE = Clone("i-1", "192.0.2.1")
 
@@ -44,14 +44,14 @@ def test_what_it_prints_comes_back() -> None:
 
 
 def test_a_module_finds_what_it_imports_and_nothing_else_of_ours() -> None:
-    source = onmachine.program("identity_probe").decode()
+    source = onmachine.program("identity").decode()
     end = "\nimport json, sys; print(json.dumps(sorted(one for one in sys.modules if 'pipeline' in one)))"
     lines = source.splitlines()
     assert lines[-1].startswith("exec(compile("), "the module itself comes last"
     assert ask(("\n".join(lines[:-1]) + end).encode()) == [
         "pipeline",
-        "pipeline.validation",
-        "pipeline.validation.disk",
+        "pipeline.probes",
+        "pipeline.probes.disk",
     ]
 
 
@@ -84,7 +84,7 @@ def test_programs_for_several_machines_at_once() -> None:
         Knot()
         return onmachine.program(name)
 
-    names = ["accounts_probe", "collector", "identity_probe"] * 60
+    names = ["accounts", "collector", "identity"] * 60
     before, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(10)
     sys.setswitchinterval(1e-6)

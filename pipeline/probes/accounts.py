@@ -1,6 +1,6 @@
 """Runs on a machine, as root: which accounts there are, and how each of them can log in or become root.
 
-Handed to the machine's own Python (3.6 or later) by `onmachine`, with `sshd_probe`. Prints one JSON object. No
+Handed to the machine's own Python (3.6 or later) by `onmachine`, with `sshd`. Prints one JSON object. No
 password hash and no private key leaves the machine. ROOT is a folder to look at instead of /, for tests.
 """
 
@@ -12,7 +12,7 @@ import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.validation.sshd_probe import ELSEWHERE, configuration, daemons, effective, lines, places, run
+from pipeline.probes.sshd import ELSEWHERE, configuration, daemons, effective, lines, places, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

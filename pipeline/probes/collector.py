@@ -22,8 +22,8 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
-from pipeline.validation.archives import BROKEN, CHUNK, members, rest
-from pipeline.validation.disk import Owned, compiled, regular_files
+from pipeline.probes.archives import BROKEN, CHUNK, members, rest
+from pipeline.probes.disk import Owned, compiled, regular_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

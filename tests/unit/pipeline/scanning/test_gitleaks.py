@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import gitleaks
+from pipeline.scanning import gitleaks
 from tests import secret_forms
 
 PRINTED = (

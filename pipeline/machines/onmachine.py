@@ -1,4 +1,4 @@
-"""Runs a module of ours on a machine, as root, with the machine's own Python (3.6 or later)."""
+"""Runs a program of `pipeline/probes/` on a machine, as root, with the machine's own Python (3.6 or later)."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from pipeline.validation.clones import Clone
-    from pipeline.validation.deadline import Deadline
-    from pipeline.validation.ssh import SshSession
+    from pipeline.machines.clones import Clone
+    from pipeline.machines.deadline import Deadline
+    from pipeline.machines.ssh import SshSession
 
 COMMAND = "sudo $(command -v python3 || echo /usr/libexec/platform-python) -I -"
 """On a Red Hat system without `python3`, the one that dnf runs with."""
 
-FOLDER = Path(__file__).parent
-IMPORT = re.compile(r"^from pipeline\.validation\.(\w+) import ", re.MULTILINE)
+FOLDER = Path(__file__).parents[1] / "probes"
+IMPORT = re.compile(r"^from pipeline\.probes\.(\w+) import ", re.MULTILINE)
 
 BOOT = """\
 import sys, types
-package = sys.modules["pipeline"] = sys.modules["pipeline.validation"] = types.ModuleType("pipeline")
-package.validation = package
+package = sys.modules["pipeline"] = sys.modules["pipeline.probes"] = types.ModuleType("pipeline")
+package.probes = package
 for name, text in {modules!r}:
-    module = sys.modules["pipeline.validation." + name] = types.ModuleType(name)
+    module = sys.modules["pipeline.probes." + name] = types.ModuleType(name)
     setattr(package, name, module)
     exec(compile(text, name, "exec"), module.__dict__)
 exec(compile({main!r}, {name!r}, "exec"), {{"__name__": "__main__"}})
 """
-"""Lets a module import others of this package, as it does here."""
+"""Lets a module import others of its room, as it does here."""
 
 
 _PARSING = threading.Lock()
@@ -43,7 +43,7 @@ mismatch" (CPython issue 106905)."""
 
 
 def program(name: str) -> bytes:
-    """What the machine's Python reads: a module of this package, after those of it that it imports."""
+    """What the machine's Python reads: a module of `pipeline/probes/`, after those of it that it imports."""
     *needs, main = _with_needs(name)
     with _PARSING:
         modules = [(need, _without_annotations((FOLDER / f"{need}.py").read_text())) for need in needs]
@@ -52,7 +52,7 @@ def program(name: str) -> bytes:
 
 
 def _with_needs(name: str) -> list[str]:
-    """A module and what it imports of this package, each after what it needs itself."""
+    """A module and what it imports of that room, each after what it needs itself."""
     order: list[str] = []
     for need in IMPORT.findall((FOLDER / f"{name}.py").read_text()):
         order += [one for one in _with_needs(need) if one not in order]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
-from pipeline.secretscan import Finding
+from pipeline.scanning.secretscan import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

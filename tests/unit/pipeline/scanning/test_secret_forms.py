@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import secret_forms
-from tests.unit.pipeline.validation.test_imagescan import found
+from tests.unit.pipeline.scanning.test_imagescan import found
 
 LEAST = 60
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.validation.machinefiles import MachineFile
+    from pipeline.scanning.machinefiles import MachineFile
 
 MAGIC = (
     ("Kerberos Keytab", re.compile(rb"\x05\x02")),  # MIT Kerberos, keytab file format

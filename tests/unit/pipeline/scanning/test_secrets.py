@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import secretscan
 from pipeline.errors import PipelineError
+from pipeline.scanning import secretscan
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 
-from pipeline.validation.disk import Owned, regular_files
+from pipeline.probes.disk import Owned, regular_files
 
 LARGEST = 16384
 SHORTEST_WORD = 7  # of the builder's name or ids

@@ -15,13 +15,12 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline import gitleaks, secretscan
 from pipeline.errors import PipelineError
-from pipeline.secretscan import Allowed
-from pipeline.validation import imagescan, machinefiles
-from pipeline.validation.clones import Clone
-from pipeline.validation.deadline import Deadline
-from pipeline.validation.results import FAILED
+from pipeline.machines.clones import Clone
+from pipeline.machines.deadline import Deadline
+from pipeline.results import FAILED
+from pipeline.scanning import gitleaks, imagescan, machinefiles, secretscan
+from pipeline.scanning.secretscan import Allowed
 
 CLONE = Clone("i-1", "192.0.2.1")
 KEY = "ssh-ed25519 AAAAmine"

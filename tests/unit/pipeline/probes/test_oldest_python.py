@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.validation import onmachine
+from pipeline.machines import onmachine
 
-PROGRAMS = sorted(
-    {path.stem for path in onmachine.FOLDER.glob("*_probe.py") if "__main__" in path.read_text()}
-    | {"collector"}
-)
+PROGRAMS = sorted(path.stem for path in onmachine.FOLDER.glob("*.py") if "__main__" in path.read_text())
 
 
 def oldest() -> str:
@@ -71,7 +68,7 @@ def _plain(tree: ast.Module) -> ast.Module:
 
 def test_what_a_module_needs_comes_before_it() -> None:
     assert onmachine._with_needs("collector") == ["archives", "disk", "collector"]
-    assert onmachine._with_needs("identity_probe") == ["disk", "identity_probe"]
+    assert onmachine._with_needs("identity") == ["disk", "identity"]
 
 
 def test_they_run_with_the_oldest_python_of_this_machine(tmp_path: Path) -> None:
@@ -83,5 +80,5 @@ def test_they_run_with_the_oldest_python_of_this_machine(tmp_path: Path) -> None
             env={"PATH": os.environ["PATH"], "ROOT": str(tmp_path)},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()
-        if name == "accounts_probe":
+        if name == "accounts":
             assert json.loads(done.stdout)["accounts"][0]["name"] == "root"

@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 from pipeline.aws.clients import Session
 from pipeline.aws.machines import Machines
 from pipeline.errors import PipelineError
-from pipeline.validation.clones import Clones
-from pipeline.validation.deadline import Deadline
+from pipeline.machines.clones import Clones
+from pipeline.machines.deadline import Deadline
 
 REGION = "eu-west-1"
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.validation import public_ip
+from pipeline.machines import public_ip
 from tools.checks import PROJECT
 
 CHECKS = sorted((PROJECT / "packer").glob("**/checks/*.py"))

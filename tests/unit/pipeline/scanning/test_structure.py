@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.pipeline.validation.test_imagescan import PEM, fill, findings
+from tests.unit.pipeline.scanning.test_imagescan import PEM, fill, findings
 
 PASSWORD = "Kq7wX2mPz9" + "LrT4v"
 

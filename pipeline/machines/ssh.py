@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from types import TracebackType
 
-    from pipeline.validation.clones import Clone
-    from pipeline.validation.deadline import Deadline
+    from pipeline.machines.clones import Clone
+    from pipeline.machines.deadline import Deadline
 
 POLL_SECONDS = 0.2
 STATE_EVERY_SECONDS = 3.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import visible
 from pipeline.errors import PipelineError
 from pipeline.log import log
-from pipeline.validation.deadline import Deadline
+from pipeline.machines.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

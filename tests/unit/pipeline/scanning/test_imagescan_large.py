@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.unit.pipeline.validation.test_imagescan import TOKEN, fill
+from tests.unit.pipeline.scanning.test_imagescan import TOKEN, fill
 
 PROJECT = Path(__file__).parents[4]
 PEAKS = """
 import json, resource, sys
 from pathlib import Path
-from tests.unit.pipeline.validation.test_imagescan import findings
+from tests.unit.pipeline.scanning.test_imagescan import findings
 
 def peak(whose):
     return resource.getrusage(whose).ru_maxrss
