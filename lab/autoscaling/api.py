@@ -13,7 +13,7 @@ from moto.ec2.exceptions import EC2ClientError
 
 from lab import settings as lab_settings
 from lab.autoscaling import gaps, rolling
-from lab.autoscaling.members import STANDBY, Spec, book, is_numbered, members, own_spec
+from lab.autoscaling.members import STANDBY, book, is_numbered, members, own_spec
 from lab.autoscaling.refreshes import (
     BAKING,
     CANCELLING,
@@ -23,6 +23,7 @@ from lab.autoscaling.refreshes import (
     PENDING,
     Preferences,
     Refresh,
+    Spec,
 )
 from lab.moto_gaps import BY_PARAMETER
 

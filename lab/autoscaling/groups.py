@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.autoscaling import health, rolling
 from lab.autoscaling.activities import FAILED
-from lab.autoscaling.members import UNHEALTHY, Book, Member, Spec, book, members, own_spec
+from lab.autoscaling.members import UNHEALTHY, Book, Member, book, members, own_spec
 from lab.autoscaling.rolling import Fleet, Want
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from moto.autoscaling.models import FakeAutoScalingGroup
 
-    from lab.autoscaling.refreshes import Refresh
+    from lab.autoscaling.refreshes import Refresh, Spec
 
 
 @dataclass

@@ -15,7 +15,8 @@ from lab import environment
 from lab import settings as lab_settings
 from lab.autoscaling import targets
 from lab.autoscaling.activities import FAILED, Activity
-from lab.autoscaling.members import TERMINATING, Member, Spec, book, own_spec
+from lab.autoscaling.members import TERMINATING, Member, book, own_spec
+from lab.autoscaling.refreshes import Spec
 from lab.calls import Caller
 from lab.dataplane import ec2
 from lab.manners.base import Call

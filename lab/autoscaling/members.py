@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.models import FakeAutoScalingGroup, InstanceState
 
 from lab.autoscaling.activities import IN_PROGRESS, SUCCESSFUL
+from lab.autoscaling.refreshes import Spec
 
 if TYPE_CHECKING:
     from moto.ec2.models.instances import Instance
@@ -19,29 +20,6 @@ PENDING, IN_SERVICE, STANDBY, TERMINATING = "Pending", "InService", "Standby", "
 HEALTHY, UNHEALTHY = "Healthy", "Unhealthy"
 ACTIVITIES = 100
 """How many scaling activities of a group are kept; AWS keeps those of six weeks."""
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A numbered version of a launch template.
-
-    Attributes:
-        template_id: ``lt-…``.
-        name: The template's name.
-        version: The number.
-    """
-
-    template_id: str
-    name: str
-    version: int
-
-    def api(self) -> dict[str, str]:
-        """As LaunchTemplateSpecification."""
-        return {
-            "LaunchTemplateId": self.template_id,
-            "LaunchTemplateName": self.name,
-            "Version": str(self.version),
-        }
 
 
 class Member(InstanceState):

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lab.autoscaling.clock import Clock
-    from lab.autoscaling.members import Spec
 
 PENDING, IN_PROGRESS, BAKING = "Pending", "InProgress", "Baking"
 SUCCESSFUL, FAILED = "Successful", "Failed"
@@ -23,6 +22,29 @@ FORWARD = frozenset({PENDING, IN_PROGRESS, BAKING})
 MIN_HEALTHY = 90
 CHECKPOINT_DELAY = 3600
 """Defaults (user guide, "Understand the default values for an instance refresh")."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A numbered version of a launch template.
+
+    Attributes:
+        template_id: ``lt-…``.
+        name: The template's name.
+        version: The number.
+    """
+
+    template_id: str
+    name: str
+    version: int
+
+    def api(self) -> dict[str, str]:
+        """As LaunchTemplateSpecification."""
+        return {
+            "LaunchTemplateId": self.template_id,
+            "LaunchTemplateName": self.name,
+            "Version": str(self.version),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
