@@ -46,7 +46,7 @@ class Fleet(pulumi.ComponentResource):
         Args:
             name: The component's name.
             role: Name prefix of the template, and the ``Role`` tag of what it launches.
-            channel: The channel that the image is in; by it iam/*.json tells one stage's template from another's.
+            channel: The channel that the image is in; iam/*.json separates the templates of stages by it.
             image_id: The promoted image.
             instance_type: Size of the machines.
             security_group_ids: Their security groups; none means the VPC's default one.

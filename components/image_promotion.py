@@ -34,7 +34,7 @@ class ImagePromotion(pulumi.ComponentResource):
     The provider could take the tag from the earlier image, too, but would take away the one that another stack has
     given the image since, once a refresh has put that one into the state; so the tag stays on delete, and its value
     is not ours to reset.
-    The steps run again whenever the pointer does not stand as this stack left it: their plan holds the word of the
+    The steps run again whenever the pointer is not as this stack left it: their plan holds the word of the
     label that is on its latest version, or else a new one (`pipeline.promote.standing`).
     Destroying the component removes pointer and tag; the image stays.
     """

@@ -32,7 +32,7 @@ class ImageValidation(pulumi.ComponentResource):
     """The evidence: when, which suite, digest of the report."""
 
     report: pulumi.Output[str]
-    """Path of the JSON report, below the project's folder; junit.xml lies beside it."""
+    """Path of the JSON report, below the project's folder; junit.xml is in the same folder."""
 
     def __init__(
         self,

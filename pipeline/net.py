@@ -31,7 +31,7 @@ def run(command: Callable[[], object]) -> int:
     """Run a command to its end, with all that it prints.
 
     Returns:
-        Its exit status; `ERROR` if it raised, `INTERRUPTED` if it was interrupted. What went wrong stands on stderr.
+        Its exit status; `ERROR` if it raised, `INTERRUPTED` if it was interrupted. What went wrong is on stderr.
     """
     if sys.stdout is None or sys.stderr is None:
         return _closed()

@@ -172,7 +172,7 @@ class Promotion(Plan):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(Promotion):
-    """Make sure that a channel stands where its stack left it.
+    """Make sure that a channel is where its stack left it.
 
     Attributes:
         label: The word of the label that the step `held` is to leave.

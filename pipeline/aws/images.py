@@ -1,4 +1,4 @@
-"""The machine images of an account, and the snapshots that they stand on. Decides nothing."""
+"""The machine images of an account, and their snapshots. Decides nothing."""
 
 from __future__ import annotations
 

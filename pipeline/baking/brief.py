@@ -1,7 +1,7 @@
 """What of Packer's log is shown while it goes well: a line for each step, and for each task that changed something.
 
 All of it is in a file, and what a failure needs is in the error at the end. Packer marks its own lines as
-it does those of a script, so which lines are whose is known by where they stand: a provisioner's follow its beginning,
+it does those of a script, so which lines are whose is known by their place: a provisioner's follow its beginning,
 and end where Packer goes on.
 """
 

@@ -49,7 +49,7 @@ _MARKUP = re.compile(r"\{[{%#]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \S+")
-"""How the Pulumi CLI hands on a date that stands in a stack file without quotes (Go's time.Time.String)."""
+"""How the Pulumi CLI hands on a date without quotes in a stack file (Go's time.Time.String)."""
 
 PRIVATE_INTERFACES = ("private_ip", "private_dns")
 

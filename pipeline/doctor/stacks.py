@@ -67,7 +67,7 @@ class Stack:
 
     @property
     def policies(self) -> tuple[Policy, ...]:
-        """All policies that the work needs: one beside `policy` for a group of machines."""
+        """All policies that the work needs: `policy`, and one more for a group of machines."""
         return (self.policy, "group") if self.has_group and self.purpose == "update" else (self.policy,)
 
     def where(self, key: str) -> str:

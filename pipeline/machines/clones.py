@@ -71,7 +71,7 @@ class Clones:
     def powered(self, deadline: Deadline) -> Generator[list[Clone]]:
         """The machines, running. In the end they are asked to stop, unless something failed.
 
-        A machine fresh from `pulumi up` runs already; a stopped one stands here when only the plan of its
+        A machine fresh from `pulumi up` runs already; a stopped one is here when only the plan of its
         checks changed. Nobody waits until they have stopped: that takes up to a minute, and nothing depends on it.
 
         Raises:

@@ -50,7 +50,7 @@ def revoke(account: Account, image_id: str, reason: str) -> list[Image]:
         raise PipelineError(
             "the reason does not fit into a tag",
             seen=f"{len(reason)} characters",
-            allowed=f"at most {TAG_VALUE_LIMIT - len(note)}, beside the time and who revokes",
+            allowed=f"at most {TAG_VALUE_LIMIT - len(note)}, in addition to the time and who revokes",
             change="--reason",
         )
     account.images.tag(image_id, TAG_REVOKED, reason + note)

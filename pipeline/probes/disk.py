@@ -135,7 +135,7 @@ def _lines(path: str) -> Iterator[str]:
 
 
 def compiled(path: str) -> bool:
-    """Whether this is Python's own translation of a source that lies beside it, and is looked at itself."""
+    """Whether this is Python's own translation of a source in the same place, which is looked at itself."""
     folder, name = os.path.split(path)
     parent, cache = os.path.split(folder)
     if cache != "__pycache__" or not name.endswith(".pyc"):

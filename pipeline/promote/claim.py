@@ -1,4 +1,4 @@
-"""The step `claim`: before a pointer moves, make sure that it still stands where this stack left it.
+"""The step `claim`: before a pointer moves, make sure that it is still where this stack left it.
 
 A stack moves a channel only from a version that it wrote or took over itself; what somebody else put there is
 reported, not overwritten. The step `held` looks again afterwards, for what happened between the look and the write.

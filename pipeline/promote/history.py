@@ -90,8 +90,8 @@ def previous_good(entries: Sequence[Entry], held: str | None = None) -> Entry | 
 
     Args:
         entries: The channel's record, newest first.
-        held: Id of that other image; None is the one that the channel holds now. One that it has never held stands
-            for the next to come.
+        held: Id of that other image; None is the one that the channel holds now. One that it has never held is
+            the next to come.
     """
     other = held or (entries[0].pointer.image_id if entries else None)
     came = max((number for number, entry in enumerate(entries) if entry.pointer.image_id == other), default=0)

@@ -1,4 +1,4 @@
-"""What a preview says in words, beside the engine's own diff: which image moves where."""
+"""What a preview says in words, in addition to the engine's own diff: which image moves where."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def others(promotion: Promotion) -> list[Held]:
 
 
 def wanted_tags(held: Iterable[Held]) -> dict[str, str]:
-    """Map each image to the channel its tag should name: the latest stage that holds it, or the newest of equals."""
+    """Map each image to the channel its tag should name: the latest stage that holds it, or the most recent one."""
     everyone = list(held)
     order = sorted(everyone, key=lambda one: (distance(one, everyone), one.since, one.channel))
     return {one.image_id: one.channel for one in order}

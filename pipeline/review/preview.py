@@ -23,7 +23,7 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 SECRET = "[secret]"  # the engine's word for one
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
-"""The key of an object that stands for a secret (sdk/go/common/resource, SigKey)."""
+"""The key of an object that represents a secret (sdk/go/common/resource, SigKey)."""
 
 ELIDED = "…"
 """A value of several parts that will be another as a whole."""

@@ -1,4 +1,4 @@
-"""What a preview says of the machines, beside the engine's own diff: how many are replaced, and how."""
+"""What a preview says of the machines, in addition to the engine's own diff: how many are replaced, and how."""
 
 from __future__ import annotations
 

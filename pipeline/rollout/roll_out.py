@@ -97,7 +97,7 @@ class RollOut:
                         return self._done(None)
                     self._start(group)
                 case Next.FAILED if group.version and self._image(group.version) == self._plan.image_id:
-                    # Not the image was new but the rest of the template, and no promotion tells two attempts apart.
+                    # Not the image was new but the rest of the template, and no promotion distinguishes two attempts.
                     self._start(group)
                 case Next.UNDO | Next.WAIT:
                     assert refresh is not None

@@ -96,7 +96,7 @@ class Scan:
     """The findings of a machine, batch by batch.
 
     Args:
-        rules: The names of the rules, beside gitleaks', that a file with this text breaks.
+        rules: The names of the rules, other than gitleaks', that a file with this text breaks.
         deadline: When to give up.
     """
 

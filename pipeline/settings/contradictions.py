@@ -1,6 +1,6 @@
 """What the keys of a fleet say together, and the limits of AWS that one key alone does not show.
 
-No pair of minHealthyPercent and maxHealthyPercent within these limits stands still: where both cannot be kept, a
+No pair of minHealthyPercent and maxHealthyPercent within these limits stops a refresh: where both cannot be kept, a
 refresh whose maxHealthyPercent is given "launches a new instance before terminating an old one (temporarily exceeding
 the desired capacity)" (API reference, RefreshPreferences). No source lets maxSize limit that: both percentages are of
 the desired capacity, and with 120 percent a group of 100 "might have ... as many as 120" instances (user guide,
@@ -141,7 +141,7 @@ def _of_refresh(refresh: RefreshKeys) -> Iterator[_Wrong]:
             f"{REFRESH}.alarms",
             "has more alarms than a refresh takes",
             f"{len(refresh.alarms)} alarms",
-            f"at most {MOST_ALARMS}; a composite alarm stands for several",
+            f"at most {MOST_ALARMS}; a composite alarm combines several",
         )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FILE = "Pulumi.yaml"
 
 _DECLARES = frozenset({"default", "description", "items", "secret", "type", "value"})
-"""Keys of a declaration, beside a plain value (Pulumi, "Project file reference", config options)."""
+"""Keys of a declaration, other than a plain value (Pulumi, "Project file reference", config options)."""
 
 
 def defaults(stack_file: Path) -> dict[str, Any]:

@@ -224,7 +224,7 @@ def _open(value: Any) -> Any:
 
 
 def _written(value: float) -> str:
-    """How a number stands in the file that it was read from."""
+    """How a number is written in the file that it was read from."""
     text = StringIO()
     YAML(typ="rt").dump([value], text)
     return text.getvalue().removeprefix("- ").strip()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JUDGES = ("conftest.py", "secrets-allowed.yaml")
-"""Files of a template's folder that an image is judged by, and not made of, beside the folders of checks."""
+"""Files of a template's folder that an image is judged by, and not made of, other than the folders of checks."""
 
 
 _JUDGE = re.compile(
