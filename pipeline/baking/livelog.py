@@ -19,7 +19,7 @@ from pipeline.scanning import gitleaks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-WINDOW_SECONDS = 1.0
+WINDOW_SECONDS = 2.0
 """How late a line may be shown."""
 
 BATCH_CHARACTERS = 1 << 20
