@@ -11,7 +11,9 @@ from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidInstan
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.launch_templates import LaunchTemplateVersion
+from moto.ec2.models.tags import TagBackend
 from moto.ec2.responses.general import General
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.ssm.exceptions import ParameterNotFound
 from moto.ssm.models import SimpleSystemManagerBackend, ssm_backends
 
@@ -43,6 +45,8 @@ def fill(console: Callable[[str], str], is_forgotten: Callable[[str], bool] = la
         InstanceBackend.start_instances = _only_from(  # type: ignore[method-assign]
             InstanceBackend.start_instances, {"pending", "running", "stopped"}, "started"
         )
+    if TagBackend.describe_tags.__name__ != "of_one":
+        TagBackend.describe_tags = _of_one(TagBackend.describe_tags)  # type: ignore[method-assign]
     LaunchTemplateVersion.image_id = property(_image_of)  # type: ignore[assignment, method-assign]
     for name in ("label_parameter_version", "unlabel_parameter_version"):
         change = getattr(SimpleSystemManagerBackend, name)
@@ -61,6 +65,22 @@ def _only_from(change: Callable[..., Any], states: set[str], word: str) -> Calla
         return change(self, instance_ids)
 
     return only_from
+
+
+def _of_one(describe: Callable[..., list[dict[str, str]]]) -> Callable[..., list[dict[str, str]]]:
+    """For each resource that it lists, moto looks at every tag of the account; a resource's own are at hand."""
+
+    def of_one(self: Any, filters: dict[str, list[str]] | None = None) -> list[dict[str, str]]:
+        match filters:
+            case {"resource-id": [resource_id], **others} if not others and "*" not in resource_id:
+                kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(resource_id), "")
+                return [
+                    {"resource_id": resource_id, "key": key, "value": value, "resource_type": kind}
+                    for key, value in self.tags.get(resource_id, {}).items()
+                ]
+        return describe(self, filters)
+
+    return of_one
 
 
 def _image_of(version: LaunchTemplateVersion) -> str:
