@@ -196,6 +196,21 @@ def test_a_roll_out_that_takes_too_long_returns(stack: Returning, lab: LabSettin
     assert CALLS <= len(calls) - marked <= CALLS + LATE_CALLS, calls[marked:]
 
 
+def test_a_refresh_that_aws_does_not_roll_back_is_cancelled(stack: Returning, lab: LabSettings) -> None:
+    stack.begin()
+    stack.bench.set_faults(
+        rule(stack, "error", action="RollbackInstanceRefresh", code="IrreversibleInstanceRefresh")
+    )
+    with stack.moving() as moving:
+        moving.printed("==> roll-out: .* is not healthy")
+        surroundings.advance(lab, 60 * TIMEOUT_MINUTES)
+        run = moving.end()
+    assert run.status != 0
+    assert stack.bench.struck() == ["RollbackInstanceRefresh"]
+    assert stack.refreshes()[0]["Status"] == "Cancelled"
+    assert stack.is_back()
+
+
 @pytest.mark.usefixtures("_alarmed")
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_the_next_update_ends_what_one_began(stack: Returning, case: Case, record_property: Any) -> None:
@@ -230,3 +245,18 @@ def test_another_image_meanwhile_has_the_refresh_of_the_first_undone(
     assert "is of an earlier update: it is rolled back" in run.output
     assert stack.wrong(stack.images["better"]) == []
     assert stack.rejected(stack.bad) is None
+
+
+def test_an_update_joins_the_roll_out_of_one_that_was_killed(stack: Returning) -> None:
+    good = stack.another()
+    stack.ask_for(good)
+    before = len(stack.refreshes())
+    with stack.moving() as moving:
+        moving.printed("==> roll-out: InProgress, .* machines: 1 new,")
+        moving.send(signal.SIGKILL)
+        moving.end()
+    stack.unlock()
+    run = stack.up()
+    assert run.status == 0, run.output
+    assert len(stack.refreshes()) == before + 1
+    assert stack.wrong(good) == []
