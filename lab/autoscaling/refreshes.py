@@ -162,7 +162,11 @@ class Refresh:
         self.status, self.reason, self.ended, self.wait_until = status, reason, now, None
 
     def api(self, clock: Clock) -> dict[str, Any]:
-        """As InstanceRefresh, whose times are in whole seconds (example of DescribeInstanceRefreshes)."""
+        """As InstanceRefresh, whose times are in whole seconds (example of DescribeInstanceRefreshes).
+
+        One that is Pending has no start: "the request was created, but the instance refresh has not started", and
+        StartTime is when it "began" and not required (API reference, InstanceRefresh).
+        """
 
         def at(seconds: float) -> datetime:
             return clock.host(seconds).replace(microsecond=0)
@@ -171,12 +175,13 @@ class Refresh:
             "InstanceRefreshId": self.id,
             "AutoScalingGroupName": self.group,
             "Status": self.status,
-            "StartTime": at(self.started),
             "PercentageComplete": self.percentage,
             "InstancesToUpdate": self.to_update,
             "Preferences": self.preferences.api(),
             "Strategy": "Rolling",
         }
+        if self.status != PENDING:
+            said["StartTime"] = at(self.started)
         if self.reason:
             said["StatusReason"] = self.reason
         if self.ended is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.clients import Service
@@ -158,14 +159,16 @@ def _group(found: Mapping[str, Any]) -> Group:
 
 
 def _refresh(found: Mapping[str, Any]) -> Refresh:
+    """A refresh. AWS promises no start: one that has not begun has none, nor has one that ended before it began."""
+    ended = found.get("EndTime")
     return Refresh(
         id=found["InstanceRefreshId"],
         status=found["Status"],
         reason=found.get("StatusReason") or "",
         percent=int(found.get("PercentageComplete") or 0),
         left=int(found.get("InstancesToUpdate") or 0),
-        started=found["StartTime"],
-        ended=found.get("EndTime"),
+        started=found.get("StartTime") or ended or datetime.now(UTC),
+        ended=ended,
         version=_version((found.get("DesiredConfiguration") or {}).get("LaunchTemplate")),
         rollback=(found.get("RollbackDetails") or {}).get("RollbackReason") or "",
     )

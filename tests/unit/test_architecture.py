@@ -141,7 +141,6 @@ TESTED_ELSEWHERE = {
     "pipeline/__main__": "one line; each step and command is started by it",
     "pipeline/aws/causes": "test_clients.py raises the errors",
     "pipeline/aws/channels": "test_account.py, and channels/test_claim.py by the steps",
-    "pipeline/aws/groups": "asked in every roll-out of an end-to-end test: moto has no refreshes",
     "pipeline/aws/images": "test_account.py",
     "pipeline/aws/leftovers": "baking/test_leftovers.py",
     "pipeline/aws/machines": "test_account.py",

@@ -34,6 +34,8 @@ def test_times_of_groups_are_those_of_the_host_and_grow_older(account: Account) 
     account.create(2)
     account.advance(DAY)
     account.start(InstanceWarmup=60, MinHealthyPercentage=50, BakeTime=DAY)
+    assert "StartTime" not in account.refresh(), "it is Pending"
+    account.advance(0)
     assert 0 <= age(account.refresh()["StartTime"]) < NEAR
     assert account.refresh()["StartTime"].microsecond == 0, "AWS answers whole seconds"
     account.advance(600)
