@@ -53,8 +53,7 @@ class Machines(Service):
         used: dict[str, str] = {}
         with self._session.asking("list what images are used by"):
             for wanted in self._launchable():
-                answer = self._session.client("ec2").describe_launch_template_versions(**wanted)
-                for found in answer["LaunchTemplateVersions"]:
+                for found in self._versions(wanted):
                     image = found["LaunchTemplateData"].get("ImageId")
                     if image:
                         used[image] = f"version {found['VersionNumber']} of {found['LaunchTemplateId']}"
@@ -171,6 +170,19 @@ class Machines(Service):
                 for one in _templates(group)
             ),
         ]
+
+    def _versions(self, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The versions that a call describes; none if the group of somebody names one that has been deleted."""
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._session.client("ec2").describe_launch_template_versions(**wanted)
+        except ClientError as error:
+            if not error.response["Error"]["Code"].startswith("InvalidLaunchTemplate"):
+                raise
+            return []
+        found: list[dict[str, Any]] = answer["LaunchTemplateVersions"]
+        return found
 
 
 def launch_subnet(ec2: Any, subnet_id: str | None) -> Any:

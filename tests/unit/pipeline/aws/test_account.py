@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from moto.ec2.models import ec2_backends
 
 from pipeline.aws.account import Account
@@ -66,3 +67,19 @@ def test_the_newest_of_a_filter(aws: None) -> None:
     fill(3)
     found = Account(region=REGION).images.newest(owners=["self"], name="w*b", architecture="arm64")
     assert found is None
+
+
+def test_a_launch_template_version_that_was_deleted_uses_no_image(aws: None) -> None:
+    ec2: Any = boto3.client("ec2", region_name=REGION)
+    image = ec2.register_image(Name="web", RootDeviceName="/dev/xvda")["ImageId"]
+    named = {"LaunchTemplateName": "another-team", "LaunchTemplateData": {"ImageId": image}}
+    ec2.create_launch_template(**named)
+    account = Account(region=REGION)
+    assert list(account.machines.used_images()) == [image]
+    with Stubber(account.machines._session.client("ec2")) as stub:
+        # eksctl-io/eksctl, issue 7786.
+        stub.add_client_error(
+            "describe_launch_template_versions", "InvalidLaunchTemplateId.VersionNotFound",
+            "Could not find the specified version 1 for the launch template with ID lt-1.",
+        )  # fmt: skip
+        assert account.machines._versions({"LaunchTemplateId": "lt-1", "Versions": ["1"]}) == []
