@@ -48,7 +48,7 @@ variable "source_image_owners" {
 variable "source_image_name" {
   type        = string
   description = "Name of the source image, with * and ?; the newest that matches is taken."
-  default     = "RHEL-9.*_HVM-*"
+  default     = "RHEL-9.*_HVM-*-Hourly2-*"
 }
 
 variable "source_image_architecture" {
