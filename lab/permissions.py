@@ -91,8 +91,8 @@ def _holds(operator: str, seen: Sequence[str], values: Sequence[str]) -> bool:
             return any(fnmatchcase(one, value) for one in seen for value in values)
         case "ForAllValues:StringEquals":
             return all(one in values for one in seen)
-        case "ForAllValues:StringNotEquals":
-            return all(one not in values for one in seen)
+        case "ForAllValues:StringNotLike":
+            return not any(fnmatchcase(one, value) for one in seen for value in values)
         case "Null":
             return (not seen) is (values[0] == "true")
         case _:

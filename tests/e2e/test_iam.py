@@ -213,6 +213,10 @@ def test_who_bakes_cannot_end_others_machines_nor_forge_or_remove_what_counts(ca
     for action, attempt in attempts.items():
         with pytest.raises(ClientError, match=f"not authorized to perform: ec2:{action} on resource"):
             attempt()
+    mine = {"Key": "ManagedBy", "Value": "packer"}
+    for key in ("Rejected", "Deployed-prod", "Held-prod", "Validated"):
+        with pytest.raises(ClientError, match="not authorized to perform: ec2:CreateTags on resource"):
+            baker.create_tags(Resources=[good], Tags=[mine, {"Key": key, "Value": "by hand"}])
 
 
 @pytest.mark.parametrize(
