@@ -88,6 +88,12 @@ KNOWN = (
         "the task is in packer/ansible/, or in the role's folder in packer/roles/",
     ),
     _known(
+        r"InvalidParameterCombination: The specified instance type is not eligible for Free Tier",
+        "the account is on AWS's free plan, which does not allow this instance type",
+        "set instance_type in golden-image:bake.variables to one that EC2 names, such as t3.small; the fleet's "
+        "(golden-image:fleet.instanceType), too",
+    ),
+    _known(
         r"AuthFailure|UnauthorizedOperation|NoCredentialProviders|ExpiredToken|RequestExpired|no valid credential"
         r"|InvalidClientTokenId|failed to refresh cached credentials|failed to get shared config profile",
         "AWS refused the credentials, or a permission is missing",

@@ -41,6 +41,12 @@ _BY_TAG = ("DescribeInstanceAttribute",)
 """A read that the policies allow by the machine's tag."""
 CLIENTS = {"elasticloadbalancing": "elbv2"}
 """Where boto3's name of a service is not the one that IAM knows."""
+REFUSED_LAUNCH = (
+    "Blocked", "Invalid", "OptInRequired", "PendingVerification", "Unsupported", "VcpuLimitExceeded",
+)  # fmt: skip
+"""How the codes begin by which EC2 refuses a launch to who may launch (EC2 API reference, error codes): an instance
+type that a free plan, the zone or the image does not allow, a missing subscription, a new account, a quota."""
+
 OF_GROUPS = "Group"
 """Beginning of the Sid of what a policy allows for stages with a group of machines, or a soak, alone."""
 
@@ -75,8 +81,17 @@ def check(account: Account, stack: Stack) -> Iterator[Finding]:
         # Without an image a launch cannot be tried; its own check reports that.
         with contextlib.suppress(PipelineError):
             given["ec2:RunInstances"] = launch(account, stack)
-    answers = {action: attempt(account, action, given.get(action)) for action in needed}
+    codes = {action: code_of(account, action, given.get(action)) for action in needed}
+    answers = {action: allowed(action, code) for action, (code, _) in codes.items()}
     yield judge(Subject("permissions", stack.about), needed, answers, stack.policies)
+    code, text = codes.get("ec2:RunInstances", (None, ""))
+    if code is not None and code.startswith(REFUSED_LAUNCH):
+        yield Subject("launch", stack.about).fail(
+            f"{code}: {text}",
+            cause="EC2 would not launch the builder",
+            cure="change what EC2 refuses (instance_type, subnet_id) in golden-image:bake.variables of "
+            f"{stack.settings.stack_file}",
+        )
 
 
 def judge(
@@ -181,8 +196,10 @@ def _tagged(kind: str, tags: Mapping[str, str]) -> dict[str, Any]:
     return {"TagSpecifications": [{"ResourceType": kind, "Tags": written}]}
 
 
-def attempt(account: Account, action: str, given: Mapping[str, Any] | None) -> bool | None:
-    """Whether an action is allowed; None if that cannot be verified without a change.
+def code_of(account: Account, action: str, given: Mapping[str, Any] | None) -> tuple[str | None, str]:
+    """AWS's answer to a call that changes nothing: error code and text, or "" for a success.
+
+    The code is None if the action cannot be tried without a change.
 
     Args:
         account: Where to ask.
@@ -194,16 +211,21 @@ def attempt(account: Account, action: str, given: Mapping[str, Any] | None) -> b
     """
     service, _, operation = action.partition(":")
     if given is None and (not operation.startswith("Describe") or operation in _BY_TAG):
-        return None
+        return None, ""
     dry = {"DryRun": True} if service == "ec2" else {}
     with account.asking(f"try {action}"):
         try:
             client = account.client(CLIENTS.get(service, service))
             getattr(client, xform_name(operation))(**dry, **(given or {}))
         except boto.ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in DENIED:
-                return False
-            known = code in _ALLOWED or (service == "autoscaling" and code == _NO_GROUP)
-            return True if known else None
-    return True
+            found = error.response.get("Error", {})
+            return str(found.get("Code", "")), str(found.get("Message", ""))
+    return "", ""
+
+
+def allowed(action: str, code: str | None) -> bool | None:
+    """Whether that answer means that an action is allowed; None if it leaves that open."""
+    if code in DENIED:
+        return False
+    known = code in ("", *_ALLOWED) or (action.startswith("autoscaling:") and code == _NO_GROUP)
+    return True if known else None

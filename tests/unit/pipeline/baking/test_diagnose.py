@@ -50,6 +50,11 @@ from pipeline.baking.diagnose import diagnose
             "Error waiting for instance to stop: exceeded max wait time for InstanceStopped waiter",
             "did not start or stop",
         ),
+        # aws-samples/eks-workshop-v2, issue 1644.
+        (
+            "api error InvalidParameterCombination: The specified instance type is not eligible for Free Tier.",
+            "free plan",
+        ),
         (
             "operation error EC2: DescribeImages, https response error StatusCode: 401, api error AuthFailure: AWS",
             "refused the credentials",

@@ -9,12 +9,18 @@ from botocore.stub import Stubber
 from pipeline.doctor import permissions
 from pipeline.doctor.account import Account
 from pipeline.doctor.findings import Status, Subject
-from pipeline.doctor.permissions import attempt, calls, needed_actions
+from pipeline.doctor.permissions import allowed, calls, code_of, needed_actions
 from pipeline.doctor.stacks import Policy
 from pipeline.errors import PipelineError
 from tests.unit.pipeline.doctor.making import DEV, GROUP, OWN_SOURCE, REGION, source_image, stack
 
 SUBJECT = Subject("permissions", "stack dev")
+
+
+def attempt(account: Account, action: str, given: Any) -> bool | None:
+    return allowed(action, code_of(account, action, given)[0])
+
+
 ALL = set(needed_actions(get_args(Policy), group=True))
 
 
@@ -70,14 +76,14 @@ def test_a_launch_is_not_tried_without_a_source_image() -> None:
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
-    ("code", "allowed"),
+    ("code", "answer"),
     [("UnauthorizedOperation", False), ("DryRunOperation", True), ("InvalidParameterValue", None)],
 )
-def test_the_answer_to_a_dry_run(code: str, *, allowed: bool | None) -> None:
+def test_the_answer_to_a_dry_run(code: str, *, answer: bool | None) -> None:
     account = Account(REGION)
     with Stubber(account.client("ec2")) as stub:
         stub.add_client_error("create_key_pair", code, http_status_code=412)
-        assert attempt(account, "ec2:CreateKeyPair", {"KeyName": "a"}) is allowed
+        assert attempt(account, "ec2:CreateKeyPair", {"KeyName": "a"}) is answer
 
 
 def test_what_is_denied_fails_with_the_reasons_and_what_cannot_be_verified_is_named() -> None:
@@ -110,11 +116,28 @@ def test_a_soak_asks_of_the_group_of_the_stage_before() -> None:
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
-    ("code", "allowed"), [("AccessDenied", False), ("ValidationError", True), ("ResourceContention", None)]
+    ("code", "answer"), [("AccessDenied", False), ("ValidationError", True), ("ResourceContention", None)]
 )
-def test_a_group_that_is_not_there_yet_is_an_answer(code: str, *, allowed: bool | None) -> None:
+def test_a_group_that_is_not_there_yet_is_an_answer(code: str, *, answer: bool | None) -> None:
     account = Account(REGION)
     action = "autoscaling:DescribeInstanceRefreshes"
     with Stubber(account.client("autoscaling")) as stub:
         stub.add_client_error("describe_instance_refreshes", code)
-        assert attempt(account, action, calls(stack(fleet=GROUP))[action]) is allowed
+        assert attempt(account, action, calls(stack(fleet=GROUP))[action]) is answer
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_launch_that_ec2_would_refuse_fails_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "The specified instance type is not eligible for Free Tier."
+    code = "InvalidParameterCombination"
+    monkeypatch.setattr(
+        permissions,
+        "code_of",
+        lambda _, action, __: (code, text) if action == "ec2:RunInstances" else ("DryRunOperation", ""),
+    )
+    account = Account(REGION)
+    source_image(account.client("ec2"))
+    may, launch = permissions.check(account, stack(bake=OWN_SOURCE))
+    assert (may.status, launch.status) == (Status.OK, Status.FAIL)
+    assert launch.seen == f"{code}: {text}"
+    assert "Pulumi.dev.yaml" in launch.cure
