@@ -38,6 +38,9 @@ WAIT_SECONDS = GRACE_SECONDS + 60
 REPORTS = Path("reports")
 """Where a run of the pipeline keeps what is to be read after it."""
 
+OWN_ADDRESS_HOST = "checkip.amazonaws.com"
+"""Whom the amazon plugin asks for this machine's public address (common/checkip.go)."""
+
 TAIL_LINES = 25
 
 _STARTED = "==> "
@@ -143,7 +146,13 @@ def _check(argv: list[str], problem: str) -> None:
 def _environment() -> dict[str, str]:
     # The Ansible of this interpreter's environment, whether that is activated or not.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "CHECKPOINT_DISABLE": "1", "PACKER_NO_COLOR": "1"}
+    # SSH goes through no proxy: Packer has to let in the address that it comes from, and not the proxy's.
+    direct = ",".join(
+        filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), OWN_ADDRESS_HOST])
+    )
+    return {
+        **os.environ, "PATH": path, "CHECKPOINT_DISABLE": "1", "PACKER_NO_COLOR": "1", "NO_PROXY": direct,
+    }  # fmt: skip
 
 
 def _supervised(argv: list[str], options: supervisor.Options, lock: IO[str], kept: Path) -> int:

@@ -15,7 +15,7 @@ COPIED_WHOLE = ("files", "templates")
 """Folders of a role that a task may copy as they are: every file in them counts."""
 
 DROPPINGS = (".DS_Store",)
-DROPPINGS_END = ("~", ".pyc", ".retry", ".swp")
+DROPPINGS_END = ("~", ".bak", ".orig", ".pyc", ".retry", ".swp")
 
 
 def source_files(folder: Path, role: str) -> Iterator[tuple[str, Path]]:

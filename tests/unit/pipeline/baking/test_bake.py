@@ -167,6 +167,15 @@ class TestRun:
         bake.run(plan())
         assert (folder / "seen").read_text() == str(Path(sys.executable).parent / "ansible-playbook")
 
+    def test_packer_asks_for_its_own_address_through_no_proxy(
+        self, fake_packer: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = fake_packer("(here / 'seen').write_text(os.environ['NO_PROXY'])" + WRITE_MANIFEST)
+        (folder / "image").write_text(register("web-base-1"))
+        monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+        bake.run(plan())
+        assert (folder / "seen").read_text() == "10.0.0.0/8,checkip.amazonaws.com"
+
     def test_a_builder_lives_longer_than_its_bake_and_its_clean_up(
         self, fake_packer: Callable[[str], Path]
     ) -> None:
