@@ -66,7 +66,7 @@ def _of_aws(error: Exception) -> str | None:
     """The message for a call to AWS outside of all others' nets; None for another error."""
     from pipeline import aws  # hardly ever
 
-    explained = aws.explain("do that", error, region="this region")
+    explained = aws.explain("call AWS", error, region="this region")
     return str(explained) if explained else None
 
 
@@ -75,7 +75,13 @@ def _unwritten(error: Exception) -> str | None:
     if not isinstance(error, OSError) or error.filename is not None or error.errno not in _UNWRITTEN:
         return None
     _give_up_stdout()
-    return str(PipelineError("the output could not be written", seen=error.strerror, change="its place"))
+    return str(
+        PipelineError(
+            "the output could not be written",
+            seen=error.strerror,
+            change="free disk space, or write the output to another place",
+        )
+    )
 
 
 def _status(command: Callable[[], object]) -> int:
@@ -116,9 +122,9 @@ def unexpected(error: Exception) -> str:
     except OSError:
         return text
     problem = PipelineError(
-        "something went wrong that this program does not know",
+        "unexpected error",
         seen=visible.cut(visible.one_line(f"{type(error).__name__}: {error}"), visible.LINE_LENGTH),
-        change=f"the traceback is in {path}; {SHOW}=1 shows it here",
+        change=f"report it with the traceback, which is in {path}; {SHOW}=1 shows it here",
     )
     return str(problem)
 

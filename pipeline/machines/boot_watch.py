@@ -67,8 +67,8 @@ class BootWatch:
             raise PipelineError(
                 f"{self._clone} never answered on TCP port 22, though its boot has ended",
                 seen="its console: reached target multi-user",
-                change="is sshd enabled in the image? is this machine in golden-image:validation.allowedCidr, with a "
-                "route to the subnet?",
+                change="is sshd enabled in the image? is the computer that runs `pulumi up` in "
+                "golden-image:validation.allowedCidr, with a route to the subnet?",
             )
 
     def _console(self) -> str:

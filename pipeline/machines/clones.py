@@ -146,7 +146,7 @@ class Clones:
         problem = self._machines.wait(state, ids, seconds=deadline.remaining(), every=WAITER_DELAY_SECONDS)
         if problem is not None:
             raise PipelineError(
-                f"validation machines {', '.join(ids)} do not get to run",
+                f"validation machines {', '.join(ids)} did not start in time",
                 seen=problem,
                 change="their state in the EC2 console says why; then `pulumi up` again",
             )

@@ -216,7 +216,7 @@ class SshSession:
                 errors.seek(0)
                 text = errors.read().decode(errors="replace").strip()
                 raise PipelineError(
-                    wrong.what if wrong else "a command on the machine failed",
+                    wrong.what if wrong else f"a command on {address} failed",
                     seen=f"exit status {status}: {text[-600:]}",
                 ) from wrong
 
@@ -284,7 +284,11 @@ class SshSession:
                 what = (
                     "let us in over SSH" if done.returncode == SSH_FAILED else "reported the end of its boot"
                 )
-                raise PipelineError(f"{clone} never {what}", seen=done.stderr.strip())
+                raise PipelineError(
+                    f"{clone} never {what}",
+                    seen=done.stderr.strip(),
+                    change="check the console output in the log, and golden-image:validation.sshUser in the stack file",
+                )
             alive()
             time.sleep(POLL_SECONDS)
 
@@ -295,5 +299,6 @@ class SshSession:
         return PipelineError(
             f"{clone} did not finish its boot within {deadline.seconds:.0f} s",
             seen=jobs.strip() or "no word from systemd",
-            allowed="a boot that ends; golden-image:validation.timeoutSeconds is the deadline",
+            allowed="a boot that ends",
+            change="check the console output in the log; golden-image:validation.timeoutSeconds is the deadline",
         )

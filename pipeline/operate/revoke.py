@@ -33,7 +33,7 @@ def revoke(account: Account, image_id: str, reason: str) -> list[Image]:
 
     Raises:
         PipelineError: There is no such image of ours, a channel holds it, or the reason is missing, does not fit
-            into a tag or has characters that show no sign.
+            into a tag or has characters that cannot be printed.
     """
     reason = _tag_text(reason)
     _ours(account, image_id)
@@ -68,7 +68,7 @@ def _tag_text(reason: str) -> str:
         raise PipelineError("a revocation needs a reason", change='--reason "CVE-…, found by …"')
     if visible.one_line(text) != text:
         raise PipelineError(
-            "the reason has characters that show no sign",
+            "the reason has characters that cannot be printed",
             seen=visible.quoted(text),
             allowed="one line of printable characters",
             change="--reason",

@@ -163,6 +163,7 @@ def _pick(entries: Sequence[Entry], image_id: str | None, channel: str) -> Entry
             f"channel {channel} cannot go back to {image_id}",
             seen=found.obstacle,
             allowed=GOOD,
+            change="without an image, the command pins the previous good one",
         )
     return found
 

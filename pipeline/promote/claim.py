@@ -80,6 +80,8 @@ def _last(text: str) -> Mapping[str, Any]:
         _ = last["imageId"], last["displaces"], last["version"]
     except (ValueError, KeyError, TypeError) as error:
         raise PipelineError(
-            "the state does not hold what the step `claim` returned the last time", seen=text[:200]
+            "the state of promotion-claim is not readable: its `stdout` is not the JSON of an earlier update",
+            seen=text[:200],
+            change="`pulumi stack export --file state.json` shows it; import an earlier version of the state",
         ) from error
     return last

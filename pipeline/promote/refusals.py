@@ -94,7 +94,7 @@ def _finding(  # noqa: PLR0911 - one return a reason
 
 def way_out(request: Request) -> str:
     """How a stack asks for another image."""
-    history = f"`python -m pipeline rollback {request.stack}` shows the channel's earlier images"
+    history = f"`python -m pipeline rollback {request.stack}` pins the channel's previous good image"
     if request.pin:
         return f"golden-image:image in {request.stack_file}: another id, or no pin; {history}"
     return (

@@ -100,8 +100,8 @@ def leave(given: Mapping[str, Any]) -> dict[str, Any]:
             seen=f"{promotion.pointer.name} {describe(latest)}",
             allowed=f"a version that stack {found.stack} wrote",
             change=f"to delete it all the same: {found.confirmation(latest)}, then `pulumi destroy` again\n"
-            f"to keep it: `pulumi state delete --stack {found.stack}` of the stack's ssm:Parameter, "
-            "and of promotion-settle",
+            f"to keep it: `pulumi stack --show-urns --stack {found.stack}` lists the URN of the aws:ssm:Parameter; "
+            f"`pulumi state delete --target-dependents --stack {found.stack} URN`, then `pulumi destroy` again",
         )
     held = others(promotion)
     promotion.settle(wanted_tags(held), held)

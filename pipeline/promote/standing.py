@@ -241,7 +241,8 @@ class Standing:
             seen=f"{pointer_name(self.role, self.channel)} {describe(latest)}",
             allowed=f"a version that stack {self.stack} wrote, or {image_id}",
             change=f"{self.way_out(latest)}\n"
-            f"to keep {latest.image_id}: golden-image:image in {stack_file or f'Pulumi.{self.stack}.yaml'}\n"
+            f"to keep {latest.image_id}: `golden-image:image: {latest.image_id}` in "
+            f"{stack_file or f'Pulumi.{self.stack}.yaml'}, then `pulumi up`\n"
             "if two stacks promote into this channel: give each one of its own",
         )
 

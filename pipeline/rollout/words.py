@@ -144,7 +144,8 @@ def nothing_before(plan: plans.RollOut, watch: Watch, failed: Refresh) -> Pipeli
         f"the roll-out of {plan.image_id} to {plan.group} failed, and the group has no version to return to",
         seen=_seen(failed, watch, None),
         allowed=f"all machines healthy on version {plan.version} of {plan.template}",
-        change="`pulumi up` with another image",
+        change="pin a good image (golden-image:image in the stack file), or promote a better one into the channel that "
+        "this stack takes from; then `pulumi up`",
     )
 
 

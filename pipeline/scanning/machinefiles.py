@@ -129,7 +129,10 @@ def frames(chunks: Iterable[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
                 raise PipelineError(
                     "what the machine sent of its files is not readable", seen=str(error)
                 ) from None
-    raise PipelineError("the machine stopped sending its files before their end")
+    raise PipelineError(
+        "the machine stopped sending its files before their end",
+        change="`pulumi up` again; if it happens again: is the validation machine out of memory or disk?",
+    )
 
 
 class Batches:

@@ -200,7 +200,7 @@ class StackFile:
 
     def _unquoted(self, key: str, seen: str) -> PipelineError:
         return PipelineError(
-            f"{key} is not what it seems to be",
+            f"YAML reads {key} as another value than the file shows",
             seen=seen,
             allowed='a text in quotes, such as "1.10"',
             change=f"{key} in {self.path}",

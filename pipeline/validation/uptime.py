@@ -101,7 +101,7 @@ def look(clone: Clone, *, access: SshSession) -> Units:
         done = None
     if done is None or done.returncode != 0 or "Id=" not in done.stdout:
         raise PipelineError(
-            f"{clone} does not say how its services are",
+            f"could not read the state of the services on {clone}",
             seen=done.stderr.strip() if done else f"no answer within {COMMAND_SECONDS:.0f} s",
             allowed="systemctl show, as the user of golden-image:validation.sshUser",
         )

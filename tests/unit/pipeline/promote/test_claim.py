@@ -201,7 +201,7 @@ def test_a_label_of_a_person_there_is_told_before_anything_changes(account: Aws)
 @pytest.mark.parametrize("returned", ["{", "[]", '{"imageId": "ami-1"}'])
 def test_a_state_that_is_not_ours(account: Aws, monkeypatch: pytest.MonkeyPatch, returned: str) -> None:
     monkeypatch.setenv(claim.PREVIOUS, returned)
-    with pytest.raises(PipelineError, match="does not hold what the step `claim` returned"):
+    with pytest.raises(PipelineError, match="the state of promotion-claim is not readable"):
         run("ami-1")
 
 

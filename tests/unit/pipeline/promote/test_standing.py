@@ -144,7 +144,7 @@ def test_a_preview_refuses_what_somebody_else_wrote(found: Standing) -> None:
         in text
     )
     assert f"python -m pipeline adopt prod --version {latest}" in text
-    assert "to keep b: golden-image:image in Pulumi.prod.yaml" in text
+    assert "to keep b: `golden-image:image: b` in Pulumi.prod.yaml, then `pulumi up`" in text
 
 
 def test_a_preview_accepts_what_holds_the_image_already_or_was_acknowledged() -> None:
