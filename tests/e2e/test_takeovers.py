@@ -1,5 +1,6 @@
 """A channel that somebody else moves: a stack says so, overwrites nothing, and names one way out."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -274,3 +275,20 @@ def test_after_a_call_that_fails_no_lookup_finds_the_wrong_image(
     assert (held == mine) is (action in ("DeleteTags", "PutParameter"))
     assert account.up(FIRST, wanted).status == 0, "nothing but the same again"
     account.check(FIRST, wanted)
+
+
+def test_a_stack_goes_and_leaves_the_pointer_that_somebody_else_moved(account: Account, mine: str) -> None:
+    bench, theirs = account.bench, account.images[1]
+    account.by_hand(theirs)
+    destroy = bench.pulumi_argv("destroy", FIRST, "--yes", "--skip-preview")
+    refused = bench.run(*destroy)
+    assert refused.status != 0
+    assert "to keep it: `pulumi stack --show-urns" in refused.output
+    shown = bench.run("pulumi", "stack", "--show-urns", "--stack", FIRST, "--non-interactive")
+    (urn,) = re.findall(r"urn:\S+aws:ssm/parameter:Parameter::\S+", shown.output)
+    words = ("--target-dependents", "--stack", FIRST, urn, "--yes", "--non-interactive")
+    deleted = bench.run("pulumi", "state", "delete", *words)
+    assert deleted.status == 0, deleted.output
+    assert bench.run(*destroy).status == 0
+    assert account.bench.pointer(ROLE, CHANNEL) == theirs
+    account.bench.client("ssm").delete_parameter(Name=POINTER)
