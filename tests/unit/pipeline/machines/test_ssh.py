@@ -226,7 +226,7 @@ def test_a_machine_whose_systemd_never_answers(
     session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(session, monkeypatch, NO_BUS)
-    with pytest.raises(PipelineError, match=r"i-1 .* never reported the end of its boot") as caught:
+    with pytest.raises(PipelineError, match=r"i-1 .* never reported its boot's end") as caught:
         session.wait_for_boot(CLONE, Deadline(0.1), lambda: None)
     assert "Failed to connect to bus" in str(caught.value)
 

@@ -1,8 +1,11 @@
 """Images, pointers and tags of role web in moto's account."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import boto3
+import pytest
 
 from pipeline.model import pointer_description, with_word
 
@@ -51,3 +54,17 @@ class Aws:
 def plan(channel: str, image: str, **more: Any) -> dict[str, Any]:
     """What every step of a promotion gets."""
     return {"region": REGION, "role": "web", "channel": channel, "imageId": image, "stack": channel, **more}
+
+
+def slow(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> list[float]:
+    """A clock that only waiting moves; `then` happens at the third wait."""
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            then()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: float(len(waits)))
+    return waits

@@ -1,7 +1,6 @@
 """What follows a pointer waits until it holds the image, and nobody else's promotion is overwritten in silence."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from pipeline.errors import PipelineError
 from pipeline.promote import held, pointer
 from pipeline.promote.promotion import Promotion
 from pipeline.promote.standing import Standing, label
-from tests.unit.pipeline.promote.making import REGION, Aws, plan
+from tests.unit.pipeline.promote.making import REGION, Aws, plan, slow
 
 WORD, EARLIER = "4e5f6a7b", "1a2b3c4d"
 MINE, YS = label("prod", WORD), label("dev", "8c9d0e1f")
@@ -33,20 +32,6 @@ def claimed(account: Aws) -> dict[str, Any]:
 
 def run(image: str, claim: dict[str, Any]) -> dict[str, Any]:
     return held.run(plan("prod", image, claim=claim))
-
-
-def slow(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> list[float]:
-    """A clock that only waiting moves; `then` happens at the third wait."""
-    waits: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        if len(waits) == 3:
-            then()
-
-    monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: float(len(waits)))
-    return waits
 
 
 def test_a_pointer_that_holds_the_image_gets_the_label_and_no_other(account: Aws) -> None:
