@@ -95,13 +95,14 @@ def show(outcome: Outcome, stack: str) -> None:
     console.print(_table(outcome, visible.one_line(title)))
     file, image_id = outcome.before.path, outcome.picked.pointer.image_id
     if not outcome.changed:
-        console.print(Text(f"{file} pins {image_id} already; `pulumi up` does it"))
+        console.print(Text(f"{file} already pins {image_id}; run `pulumi up` to apply it"))
     else:
         console.print(Text(outcome.before.diff(outcome.after)))
         console.print(
             Text(
                 f"{file} now pins {image_id}; nothing has changed in AWS. "
-                f"Review and merge it, then `pulumi up` on stack {stack} does it."
+                f"Review and merge it, then `pulumi up` on stack {stack} does it. "
+                "While the line is there, the stack takes no newer image."
             )
         )
     sys.stdout.flush()
