@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.clients import Service
 from pipeline.aws.images import tags_of
+from pipeline.aws.templates import versions
 from pipeline.model import TAG_BAKE_RUN, TAG_MANAGED_BY, Builder, Subnet
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Machines(Service):
         used: dict[str, str] = {}
         with self._session.asking("list what images are used by"):
             for wanted in self._launchable():
-                for found in self._versions(wanted):
+                for found in versions(self._session.client("ec2"), **wanted):
                     image = found["LaunchTemplateData"].get("ImageId")
                     if image:
                         used[image] = f"version {found['VersionNumber']} of {found['LaunchTemplateId']}"
@@ -170,19 +171,6 @@ class Machines(Service):
                 for one in _templates(group)
             ),
         ]
-
-    def _versions(self, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The versions that a call describes; none if the group of somebody names one that has been deleted."""
-        from botocore.exceptions import ClientError
-
-        try:
-            answer = self._session.client("ec2").describe_launch_template_versions(**wanted)
-        except ClientError as error:
-            if not error.response["Error"]["Code"].startswith("InvalidLaunchTemplate"):
-                raise
-            return []
-        found: list[dict[str, Any]] = answer["LaunchTemplateVersions"]
-        return found
 
 
 def launch_subnet(ec2: Any, subnet_id: str | None) -> Any:

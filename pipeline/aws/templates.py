@@ -18,20 +18,11 @@ class Templates(Service):
 
     def data(self, version: Version) -> Mapping[str, Any] | None:
         """What a version launches, in EC2's words (ResponseLaunchTemplateData), or None if it does not exist."""
-        from botocore.exceptions import ClientError
-
         with self._session.asking(
             f"look up version {version.number} of the launch template {version.template}"
         ):
-            try:
-                answer = self._ec2.describe_launch_template_versions(
-                    LaunchTemplateId=version.template, Versions=[version.number]
-                )
-            except ClientError as error:
-                if not error.response["Error"]["Code"].startswith("InvalidLaunchTemplate"):
-                    raise
-                return None
-        return next((found["LaunchTemplateData"] for found in answer["LaunchTemplateVersions"]), None)
+            found = versions(self._ec2, LaunchTemplateId=version.template, Versions=[version.number])
+        return next((one["LaunchTemplateData"] for one in found), None)
 
     def image(self, version: Version) -> str | None:
         """The image that a version launches, or None if it names none or does not exist."""
@@ -69,3 +60,22 @@ class Templates(Service):
     @property
     def _ec2(self) -> Any:
         return self._session.client("ec2")
+
+
+def versions(ec2: Any, **wanted: Any) -> list[dict[str, Any]]:
+    """The launch template versions that a call describes; none if the template or the version does not exist.
+
+    Args:
+        ec2: A client of EC2.
+        wanted: Arguments of DescribeLaunchTemplateVersions.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = ec2.describe_launch_template_versions(**wanted)
+    except ClientError as error:
+        if not error.response["Error"]["Code"].startswith("InvalidLaunchTemplate"):
+            raise
+        return []
+    found: list[dict[str, Any]] = answer["LaunchTemplateVersions"]
+    return found

@@ -11,6 +11,7 @@ from moto.ec2.models import ec2_backends
 
 from pipeline.aws.account import Account
 from pipeline.aws.patience import Patience
+from pipeline.aws.templates import versions
 from pipeline.errors import PipelineError
 from pipeline.promote import preview_lines
 from pipeline.promote.select import choose
@@ -76,10 +77,11 @@ def test_a_launch_template_version_that_was_deleted_uses_no_image(aws: None) -> 
     ec2.create_launch_template(**named)
     account = Account(region=REGION)
     assert list(account.machines.used_images()) == [image]
-    with Stubber(account.machines._session.client("ec2")) as stub:
+    ec2 = account.machines._session.client("ec2")
+    with Stubber(ec2) as stub:
         # eksctl-io/eksctl, issue 7786.
         stub.add_client_error(
             "describe_launch_template_versions", "InvalidLaunchTemplateId.VersionNotFound",
             "Could not find the specified version 1 for the launch template with ID lt-1.",
         )  # fmt: skip
-        assert account.machines._versions({"LaunchTemplateId": "lt-1", "Versions": ["1"]}) == []
+        assert versions(ec2, LaunchTemplateId="lt-1", Versions=["1"]) == []
