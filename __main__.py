@@ -116,7 +116,7 @@ def program() -> None:
         standing = stands()
         for line in [*baking.notices(stack), *preview_lines.of_bake(standing)]:
             pulumi.log.warn(visible.lines(line))
-        # Only an update may make another, and tells of those that are left.
+        # Only an update makes a builder, so only an update reports those that other bakes have left.
         builders = [] if pulumi.runtime.is_dry_run() else account.machines.builders()
         for line in leftovers.notices(builders, datetime.now(UTC)):
             pulumi.log.warn(visible.lines(line))

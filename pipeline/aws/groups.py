@@ -159,7 +159,7 @@ def _group(found: Mapping[str, Any]) -> Group:
 
 
 def _refresh(found: Mapping[str, Any]) -> Refresh:
-    """A refresh. AWS promises no start: one that has not begun has none, nor has one that ended before it began."""
+    """A refresh. StartTime is optional: one that is Pending has none, nor has one that ended before it began."""
     ended = found.get("EndTime")
     return Refresh(
         id=found["InstanceRefreshId"],
